@@ -1,0 +1,54 @@
+"""Sample attachments: a small real file of each kind, shipped with the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+
+from whatsapp_simulator.content import BytesContent, Content, SyntheticContent
+from whatsapp_simulator.webhooks import Kind
+
+WORD_DOCUMENT = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One shipped file, and how a WhatsApp user would send it."""
+
+    resource: str
+    kind: Kind
+    mime_type: str
+    filename: str | None = None  # only documents have one
+    animated: bool = False
+
+    def read(self) -> bytes:
+        """The file's bytes."""
+        return resources.files("whatsapp_simulator").joinpath("samples", self.resource).read_bytes()
+
+    def content(self, *, size_bytes: int | None = None, seed: int = 0) -> Content:
+        """The file; with `size_bytes` the file followed by filler, other filler for each `seed`."""
+        if size_bytes is None:
+            return BytesContent(self.read())
+        return SyntheticContent(size_bytes=size_bytes, seed=seed, head=self.read())
+
+
+SAMPLES = {
+    "photo": Sample(resource="photo-rotated.jpg", kind=Kind.IMAGE, mime_type="image/jpeg"),
+    "transparent": Sample(resource="logo-transparent.png", kind=Kind.IMAGE, mime_type="image/png"),
+    "sticker": Sample(resource="sticker-animated.webp", kind=Kind.STICKER, mime_type="image/webp", animated=True),
+    "still-sticker": Sample(resource="sticker-still.webp", kind=Kind.STICKER, mime_type="image/webp"),
+    # WhatsApp turns GIFs into video; one that stays a GIF was "sent as a file"
+    "gif": Sample(resource="animation.gif", kind=Kind.DOCUMENT, mime_type="image/gif", filename="animation.gif"),
+    "voice": Sample(resource="voice-note.ogg", kind=Kind.VOICE, mime_type="audio/ogg; codecs=opus"),
+    "audio": Sample(resource="song.mp3", kind=Kind.AUDIO, mime_type="audio/mpeg"),
+    "video": Sample(resource="clip.mp4", kind=Kind.VIDEO, mime_type="video/mp4"),
+    "pdf": Sample(
+        resource="contract.pdf",
+        kind=Kind.DOCUMENT,
+        mime_type="application/pdf",
+        filename="Verträge 2026 – final (1).pdf",  # noqa: RUF001 - users' names hold such characters
+    ),
+    "docx": Sample(resource="letter.docx", kind=Kind.DOCUMENT, mime_type=WORD_DOCUMENT, filename="letter.docx"),
+    "zip": Sample(resource="archive.zip", kind=Kind.DOCUMENT, mime_type="application/zip", filename="archive.zip"),
+}
+"""By the name that the command line, the control API and `Simulator.add_sample` use."""

@@ -1,0 +1,44 @@
+"""Fixtures for every suite. Servers start only when a test asks for one of them."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from pymongo import MongoClient
+
+from tests.infrastructure import TestServers, fresh_broker, running_servers
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[TestServers]:
+    """RabbitMQ and MongoDB of this session."""
+    with running_servers() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url(servers: TestServers) -> str:
+    """The session's broker, shared by all tests; `broker_url` is one of your own."""
+    return servers.rabbitmq_url
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(servers: TestServers) -> str:
+    """The session's database server; `mongodb_database` is a database of your own on it."""
+    return servers.mongodb_uri
+
+
+@pytest.fixture
+def broker_url(servers: TestServers) -> Iterator[str]:
+    """A broker with no queues and no exchanges but the built-in ones, for this test alone."""
+    with fresh_broker(servers) as url:
+        yield url
+
+
+@pytest.fixture
+def mongodb_database(mongodb_uri: str) -> Iterator[str]:
+    """The name of an empty database for this test alone; dropped afterwards."""
+    name = f"test-{uuid4().hex}"
+    yield name
+    with MongoClient[dict[str, object]](mongodb_uri) as client:
+        client.drop_database(name)

@@ -1,0 +1,1 @@
+"""What every service of Attache stands on: events, states, broker, repository, storage, logs and metrics."""

@@ -1,0 +1,1 @@
+"""RabbitMQ: topology as data, confirmed publishing, consuming with retries and dead letters."""

@@ -1,0 +1,76 @@
+"""Publishing that is over only when the broker has confirmed, in bounded time."""
+
+import asyncio
+from collections.abc import Iterable
+
+from aio_pika import Message
+from aio_pika.exceptions import AMQPError
+from aiormq.exceptions import AMQPError as LowLevelError
+
+from shared.broker.connection import Broker
+from shared.broker.envelope import event_message
+from shared.broker.topology import EXCHANGE
+from shared.events import Event
+
+CONFIRM_SECONDS = 5.0
+"""How long a publish may take, waiting for a broker that is away or blocked included."""
+
+
+class PublishFailed(Exception):
+    """The broker did not confirm: away, blocked, refused, no queue for it, or too slow. It may still have it."""
+
+
+class Publisher:
+    """Publishes events and copies of messages. Safe to use from many tasks at once; their confirms overlap."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def publish(
+        self, events: Iterable[Event], *, correlation_id: str, attempt: int = 1, mandatory: bool = True
+    ) -> None:
+        """Return when every event is confirmed; raise `PublishFailed` when one is not within 5 s.
+
+        `mandatory`: an event that no queue takes is a failure too.
+        """
+        messages = [
+            (event.routing_key, event_message(event, correlation_id=correlation_id, attempt=attempt))
+            for event in events
+        ]
+        await self._confirmed([(EXCHANGE, key, message) for key, message in messages], mandatory=mandatory)
+
+    async def send(self, queue: str, message: Message) -> None:
+        """Put one message into one queue, past the exchange; confirmed or `PublishFailed`."""
+        await self._confirmed([("", queue, message)], mandatory=True)
+
+    async def _confirmed(self, messages: list[tuple[str, str, Message]], *, mandatory: bool) -> None:
+        if not messages:
+            return
+        try:
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                channel = await self._broker.publishing_channel()
+                default = channel.default_exchange
+                exchange = await channel.get_exchange(EXCHANGE, ensure=False)
+                async with asyncio.TaskGroup() as group:
+                    confirms = [
+                        group.create_task((exchange if name else default).publish(message, key, mandatory=mandatory))
+                        for name, key, message in messages
+                    ]
+                # a connection that is closed or stuck cancels what waits for a confirm, and a task group takes
+                # a cancelled task for one that is done
+                if any(confirm.cancelled() for confirm in confirms):
+                    msg = "the connection closed before the confirm"
+                    raise ConnectionError(msg)
+        except TimeoutError:
+            msg = f"not confirmed by RabbitMQ within {CONFIRM_SECONDS:g} s"
+            raise PublishFailed(msg) from None
+        except ExceptionGroup as failures:
+            failed, other = failures.split((AMQPError, LowLevelError, ConnectionError, OSError, RuntimeError))
+            if other is not None or failed is None:
+                raise
+            reason = failed.exceptions[0]
+            msg = f"not confirmed by RabbitMQ: {type(reason).__name__}"
+            raise PublishFailed(msg) from reason
+        except (AMQPError, LowLevelError, ConnectionError, OSError) as error:
+            msg = f"not confirmed by RabbitMQ: {type(error).__name__}"
+            raise PublishFailed(msg) from error

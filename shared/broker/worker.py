@@ -1,0 +1,146 @@
+"""Taking messages from a queue: so many at a time, each acked when the work on it is done, and an orderly stop."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+from aiormq.exceptions import AMQPError
+
+from shared.broker.connection import Broker
+from shared.broker.envelope import DELIVERY_COUNT, RESUMED, whole_number
+from shared.broker.publisher import PublishFailed
+from shared.broker.topology import WorkQueue
+from shared.ids import new_correlation_id
+from shared.metrics import EVENT_SECONDS, EVENTS, EVENTS_IN_FLIGHT
+
+log = structlog.get_logger(__name__)
+
+_AGAIN_SECONDS = 1.0
+_CANCEL_SECONDS = 2.0
+_LOST = (AMQPError, ConnectionError, RuntimeError)  # the channel or the connection is gone
+_POISON_DELIVERIES = 10
+
+Work = Callable[[AbstractIncomingMessage, str], Awaitable[str]]
+"""A message and its correlation id in, its outcome (ok, retry, dead_letter, invalid) out."""
+
+
+class Worker:
+    """Works off one queue. What a message is and what it causes is the business of `work`."""
+
+    def __init__(self, *, broker: Broker, queue: WorkQueue, prefetch: int, work: Work) -> None:
+        self._broker = broker
+        self._queue = queue
+        self._prefetch = prefetch
+        self._work = work
+        self._starting: asyncio.Task[None] | None = None
+        self._consuming: tuple[AbstractQueue, str] | None = None
+        self._in_hand: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+
+    async def start(self) -> None:
+        """Begin to take messages as soon as the broker is there. Returns at once."""
+        EVENTS_IN_FLIGHT.labels(self._queue.name).set(0)
+        self._starting = asyncio.create_task(self._consume())
+
+    async def stop(self, *, grace_seconds: float) -> None:
+        """Take no more, finish what is in hand, leave the rest to the broker to deliver again."""
+        self._stopping.set()
+        if self._starting is not None:
+            self._starting.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._starting
+        if self._consuming is not None:
+            queue, tag = self._consuming
+            with suppress(*_LOST, TimeoutError):
+                # without a connection the client would wait for the next one, however long that takes
+                async with asyncio.timeout(_CANCEL_SECONDS):
+                    await queue.cancel(tag)
+        if self._in_hand:
+            _, late = await asyncio.wait(self._in_hand, timeout=grace_seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def until_confirmed(self, publish: Callable[[], Awaitable[None]]) -> None:
+        """What was done must be told: publish again, rather than work again, while the broker is away or blocked."""
+        while True:
+            try:
+                await publish()
+            except PublishFailed as error:
+                log.warning("event.not_confirmed", queue=self._queue.name, reason=str(error))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_AGAIN_SECONDS):
+                        await self._stopping.wait()
+                if self._stopping.is_set():
+                    raise asyncio.CancelledError from error
+            else:
+                return
+
+    async def _consume(self) -> None:
+        while True:
+            try:
+                channel = await self._broker.consuming_channel(prefetch=self._prefetch)
+                # declared, not only named: a robust channel brings back after a reconnect what it has declared
+                work = self._queue.work
+                queue = await channel.declare_queue(work.name, durable=True, arguments=dict(work.arguments))
+                self._consuming = (queue, await queue.consume(self._take))
+            except _LOST as error:
+                log.warning("consumer.not_started", queue=self._queue.name, reason=type(error).__name__)
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                log.info("consumer.started", queue=self._queue.name, prefetch=self._prefetch)
+                return
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
+        if self._stopping.is_set():
+            return  # unacked: goes back to the queue when the channel closes
+        task = asyncio.create_task(self._process(message))
+        self._in_hand.add(task)
+        task.add_done_callback(self._in_hand.discard)
+
+    async def _process(self, message: AbstractIncomingMessage) -> None:
+        started = time.perf_counter()
+        correlation_id = message.correlation_id or new_correlation_id()
+        # a task of its own has a context of its own: what is bound here and below ends with it
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(correlationId=correlation_id)
+        with EVENTS_IN_FLIGHT.labels(self._queue.name).track_inprogress():
+            try:
+                outcome = await self._work(message, correlation_id)
+                await message.ack()
+            except _LOST as error:
+                # the channel it came on is gone: the broker delivers it again
+                log.warning("event.not_acked", queue=self._queue.name, reason=type(error).__name__)
+                return
+            except asyncio.CancelledError:
+                log.warning("event.left_to_redelivery", queue=self._queue.name)
+                raise
+            except Exception:  # a defect outside of every handler: give it back, so that it is not held for ever
+                log.exception("event.given_back", queue=self._queue.name)
+                with suppress(*_LOST):
+                    await message.nack(requeue=True)
+                return
+        seconds = time.perf_counter() - started
+        EVENTS.labels(self._queue.name, outcome).inc()
+        EVENT_SECONDS.labels(self._queue.name).observe(seconds)
+        log.info(
+            "event.handled",
+            queue=self._queue.name,
+            outcome=outcome,
+            durationMs=round(seconds * 1000, 1),
+            redelivered=was_cut_off(message),
+        )
+
+
+def was_cut_off(message: AbstractIncomingMessage) -> bool:
+    """Whether an earlier try of the same attempt may have been under way when it was lost."""
+    return bool(message.redelivered) or message.headers.get(RESUMED) is True
+
+
+def deliveries_without_answer(message: AbstractIncomingMessage) -> int | None:
+    """How often this message came without ever being acked, once that is too often to be chance; else None."""
+    deliveries = whole_number(message, DELIVERY_COUNT, default=0)
+    return deliveries if deliveries >= _POISON_DELIVERIES else None

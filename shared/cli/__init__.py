@@ -1,0 +1,33 @@
+"""`attache`, the operator's command line. Exit codes: 0 done, 1 not achieved, 2 wrong usage or settings."""
+
+import typer
+from cryptography.fernet import Fernet
+
+from shared.cli import instances
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Operate Attache from the command line. Settings come from the environment, else from .env.",
+)
+
+
+@app.callback()
+def main_options() -> None:
+    """Operate Attache from the command line. Settings come from the environment, else from .env."""
+
+
+@app.command()
+def key() -> None:
+    """Print a new key for CREDENTIALS_ENCRYPTION_KEY (put it before the old ones, with a comma)."""
+    typer.echo(Fernet.generate_key().decode())
+
+
+app.command("instances")(instances.show)
+app.command("instance-set")(instances.save)
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,81 @@
+"""Database and store as resources of a service: opened, probed, measured, closed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from shared.metrics import STORAGE_BYTES_FREE
+from shared.repository.mongo import Database, DatabaseError, connect, ensure_indexes, ping
+from shared.settings import DatabaseSettings, StorageSettings
+from shared.storage.filesystem import FilesystemStore
+from shared.web import CHECKS, REFRESHES
+
+log = structlog.get_logger(__name__)
+
+_WAIT_SECONDS = 2.0
+
+
+@asynccontextmanager
+async def open_database(app: web.Application, settings: DatabaseSettings) -> AsyncIterator[Database]:
+    """The database, not yet connected; readiness check `mongodb`."""
+    client = connect(settings.mongodb_uri)
+    database = client[settings.mongodb_database]
+
+    async def answers() -> None:
+        await ping(database)
+
+    app[CHECKS]["mongodb"] = answers
+    try:
+        yield database
+    finally:
+        # it says goodbye to the server, and must not hold up all others when none answers
+        await asyncio.to_thread(client.close)
+
+
+async def database_ready(database: Database, prepare: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Wait for MongoDB as long as it takes, saying so, make its indexes exist, and `prepare` what stands on it."""
+    while True:
+        try:
+            await ensure_indexes(database)
+            if prepare is not None:
+                await prepare()
+        except DatabaseError as error:
+            log.warning("database.waiting", reason=type(error).__name__, retryInSeconds=_WAIT_SECONDS)
+            await asyncio.sleep(_WAIT_SECONDS)
+        else:
+            log.info("database.ready")
+            return
+
+
+def open_store(app: web.Application, settings: StorageSettings) -> FilesystemStore:
+    """The object store; readiness check `storage`, gauge of its free space."""
+    store = FilesystemStore(Path(settings.storage_url))
+    app[CHECKS]["storage"] = store.check
+
+    async def measure_free_space() -> None:
+        STORAGE_BYTES_FREE.set(await store.free_bytes())
+
+    app[REFRESHES].append(measure_free_space)
+    return store
+
+
+@asynccontextmanager
+async def background(*tasks: "asyncio.Task[None]") -> AsyncIterator[None]:
+    """Tasks that end with the context. One that ends before with an error is told in the log."""
+    for task in tasks:
+        task.add_done_callback(_tell_failure)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("service.task_failed", exc_info=error, next="restart the service; it does not do its work any more")

@@ -1,0 +1,1 @@
+"""Where the bytes of attachments live: a narrow port and its adapters."""

@@ -1,0 +1,51 @@
+"""What the pipeline asks of a place for files: few verbs, streams and paths rather than bytes in memory."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByteRange:
+    """From `start`, `length` bytes."""
+
+    start: int
+    length: int
+
+
+class ObjectStore(Protocol):
+    """Keys are made by `shared.keys`; objects never change once put.
+
+    Every method raises `StorageUnavailable` or `StorageFull` when the store fails, and `ObjectNotFound` for a key
+    that holds nothing, except where said.
+    """
+
+    def workspace(self) -> AbstractAsyncContextManager[Path]:
+        """An empty folder for one piece of work, removed at the end; files in it can be put without copying."""
+
+    async def put(self, source: Path, key: str) -> None:
+        """Move a finished file to `key`, durably and at once: nobody sees half an object.
+
+        When `key` is taken its bytes stay (keys are derived from content) and `source` is dropped; only an object of
+        another size, which can only be damaged, is replaced.
+        """
+
+    def open(self, key: str, span: ByteRange | None = None) -> AsyncIterator[bytes]:
+        """Stream the object, or one span of it."""
+
+    def as_file(self, key: str) -> AbstractAsyncContextManager[Path]:
+        """The object as a local file to read, for as long as the context lasts."""
+
+    async def size(self, key: str) -> int:
+        """Bytes of the object."""
+
+    async def delete(self, key: str) -> None:
+        """Remove the object. Deleting nothing is fine."""
+
+    async def check(self) -> None:
+        """Readiness: raise with a text for people when nothing can be written."""
+
+    async def free_bytes(self) -> int:
+        """Room left."""

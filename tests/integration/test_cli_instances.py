@@ -1,0 +1,84 @@
+"""`attache instances` and `attache instance-set`, as an operator types them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from pymongo import MongoClient
+
+ATTACHE = Path(sys.executable).with_name("attache")
+TOKEN = "EAAmade-up-access-token-1234"
+
+
+@pytest.fixture
+def settings(mongodb_uri: str, mongodb_database: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "MONGODB_URI": mongodb_uri,
+        "MONGODB_DATABASE": mongodb_database,
+        "CREDENTIALS_ENCRYPTION_KEY": Fernet.generate_key().decode(),
+    }
+
+
+def attache(
+    *arguments: str, settings: dict[str, str], stdin: str = "", folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own command
+        [ATTACHE, *arguments], env=settings, input=stdin, capture_output=True, text=True, timeout=30, cwd=folder
+    )
+
+
+def test_a_token_from_standard_input_is_saved_encrypted_and_never_shown(settings: dict[str, str]) -> None:
+    saved = attache("instance-set", "200300400500600", "--name", "Support", settings=settings, stdin=f"{TOKEN}\n")
+    listed = attache("instances", settings=settings)
+
+    assert (saved.returncode, listed.returncode) == (0, 0), saved.stderr + listed.stderr
+    assert "version 1" in saved.stdout
+    assert "Support" in listed.stdout
+    assert TOKEN not in saved.stdout + saved.stderr + listed.stdout
+    with MongoClient[dict[str, Any]](settings["MONGODB_URI"]) as client:
+        document = client[settings["MONGODB_DATABASE"]]["whatsapp_instances"].find_one({"_id": "200300400500600"})
+    assert document is not None
+    assert document["isDefault"], "the first number is the default"
+    cipher = Fernet(settings["CREDENTIALS_ENCRYPTION_KEY"])
+    assert cipher.decrypt(document["accessToken"]).decode() == TOKEN
+
+
+def test_saving_again_keeps_the_name_and_raises_the_version(settings: dict[str, str]) -> None:
+    attache("instance-set", "1", "--name", "Support", settings=settings, stdin=TOKEN)
+
+    again = attache("instance-set", "1", settings={**settings, "WHATSAPP_ACCESS_TOKEN": f"{TOKEN}-new"})
+
+    assert again.returncode == 0, again.stderr
+    assert "Support" in again.stdout
+    assert "version 2" in again.stdout
+
+
+def test_the_seed_in_the_env_file_is_not_taken_for_the_new_token(settings: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"WHATSAPP_ACCESS_TOKEN={TOKEN}\n")
+
+    refused = attache("instance-set", "1", settings=settings, folder=tmp_path)
+
+    assert refused.returncode == 2
+    assert "no access token came on standard input" in " ".join(refused.stderr.split()).replace("│ ", "")
+
+
+@pytest.mark.parametrize("number", ["", "+49151"])
+def test_a_number_that_is_none_is_wrong_usage(settings: dict[str, str], number: str) -> None:
+    refused = attache("instance-set", number, settings=settings, stdin=TOKEN)
+
+    assert refused.returncode == 2
+    assert "digits" in refused.stderr
+
+
+def test_a_database_that_is_away_is_said_and_ends_with_1(settings: dict[str, str]) -> None:
+    away = {**settings, "MONGODB_URI": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200"}
+
+    failed = attache("instances", settings=away)
+
+    assert failed.returncode == 1
+    assert "MongoDB does not answer" in failed.stderr

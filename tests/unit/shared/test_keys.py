@@ -1,0 +1,40 @@
+import filetype
+import pytest
+
+from shared.keys import Folder, original_key, rendition_key
+from tests.builders import SHA256
+
+
+def test_an_original_is_addressed_by_its_content() -> None:
+    incoming = original_key(Folder.INCOMING, sha256=SHA256, extension="jpg")
+    outbound = original_key(Folder.OUTBOUND, sha256=SHA256, extension="jpg")
+
+    assert incoming == f"incoming/12/{SHA256}.jpg"
+    assert outbound == f"outbound/12/{SHA256}.jpg"
+
+
+def test_a_rendition_carries_its_name_and_the_version_of_its_recipe() -> None:
+    key = rendition_key(sha256=SHA256, name="thumb", recipe=3, extension="webp")
+
+    assert key == f"renditions/12/{SHA256}/thumb-3.webp"
+
+
+@pytest.mark.parametrize(
+    "sha256", ["", SHA256[:-1], SHA256 + "0", SHA256.upper(), "g" * 64, "../" + SHA256[3:], SHA256 + "\n"]
+)
+def test_a_key_needs_a_whole_digest_in_lowercase_hex(sha256: str) -> None:
+    with pytest.raises(ValueError, match="SHA-256"):
+        original_key(Folder.INCOMING, sha256=sha256, extension="jpg")
+
+
+@pytest.mark.parametrize("word", ["", ".", "..", "a/b", "a.b", "JPG", "jpg\n", "ä", "a b", "-a", "x" * 33])
+def test_nothing_but_plain_words_becomes_part_of_a_key(word: str) -> None:
+    with pytest.raises(ValueError, match="part of a key"):
+        original_key(Folder.INCOMING, sha256=SHA256, extension=word)
+    with pytest.raises(ValueError, match="part of a key"):
+        rendition_key(sha256=SHA256, name=word, recipe=1, extension="webp")
+
+
+def test_every_extension_that_can_be_sniffed_makes_a_key() -> None:
+    for kind in filetype.types:
+        original_key(Folder.INCOMING, sha256=SHA256, extension=kind.extension.lower())

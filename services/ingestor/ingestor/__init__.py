@@ -1,0 +1,1 @@
+"""Brings the originals home: registers each attachment, downloads, verifies and stores it."""

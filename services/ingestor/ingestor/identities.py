@@ -1,0 +1,49 @@
+"""`identity.changed` → both names of the customer lead to one conversation."""
+
+from collections.abc import Sequence
+
+from shared.broker.consumer import Delivery
+from shared.broker.retry import Decision, RetryPolicy
+from shared.clock import Clock
+from shared.events import Event, IdentityChanged
+from shared.repository.conversations import ConversationRepository
+from shared.repository.messages import MessageRepository
+from shared.repository.mongo import DatabaseError
+from shared.updates import Announcer
+
+
+class IdentityHandler:
+    """Ties the customer's identity before and after the change together."""
+
+    def __init__(
+        self,
+        *,
+        conversations: ConversationRepository,
+        messages: MessageRepository,
+        announcer: Announcer,
+        policy: RetryPolicy,
+        clock: Clock,
+    ) -> None:
+        self._conversations = conversations
+        self._messages = messages
+        self._announcer = announcer
+        self._policy = policy
+        self._clock = clock
+
+    async def handle(self, event: IdentityChanged, _: Delivery) -> Sequence[Event]:
+        """See the consumer."""
+        resolved = await self._conversations.renamed(
+            phone_number_id=event.phone_number_id, before=event.before, after=event.after
+        )
+        if resolved is None:
+            return []
+        for merged in resolved.merged:
+            async for change in self._messages.move_conversation(source=merged, target=resolved.conversation_id):
+                self._announcer.announce(change)
+        return []
+
+    async def settle(self, _: IdentityChanged, error: Exception, delivery: Delivery) -> Decision:
+        """See the consumer. There is no document whose deadline would count."""
+        if isinstance(error, DatabaseError):
+            raise error
+        return self._policy.decide(error, attempt=delivery.attempt, deadline=None, now=self._clock())

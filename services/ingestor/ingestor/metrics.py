@@ -1,0 +1,15 @@
+"""What only the ingestor measures."""
+
+from prometheus_client import Counter, Histogram
+
+INGEST_ATTEMPTS = Counter(
+    "attache_ingest_attempts_total",
+    "Attempts to bring an original home: outcome stored, linked, skipped, retry or failed.",
+    ("outcome", "code", "provider_status", "phone_number_id"),
+)
+INGEST_SECONDS = Histogram(
+    "attache_ingest_seconds",
+    "Time from opening the download to the original in the store.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600),
+)
+INGEST_BYTES = Counter("attache_ingest_bytes_total", "Bytes of originals downloaded and stored.")

@@ -1,0 +1,628 @@
+"""The ingestor's work on a real MongoDB, a real folder and Meta as the simulator shows it. Broker: only to announce."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+from yarl import URL
+
+from ingestor.attempts import Attempts
+from ingestor.download import Downloader
+from ingestor.fetch import Fetcher
+from ingestor.graph import Graph
+from ingestor.handler import IngestHandler
+from ingestor.hosts import AllowedHosts
+from ingestor.register import Register
+from ingestor.settlement import Settlement
+from shared.broker.consumer import Delivery
+from shared.broker.publisher import Publisher
+from shared.broker.retry import DeadLetter, Decision, RetryIn, RetryPolicy, Settled
+from shared.broker.topology import INGEST
+from shared.clock import system_clock
+from shared.errors import ErrorCode
+from shared.events import Event, MediaReceived, MediaStored, Rejection
+from shared.media import Attachment, Customer, Declared, FailureStage, MediaKind, MediaStatus, Sender
+from shared.moves import ingest_again
+from shared.repository.blobs import BlobRepository
+from shared.repository.conversations import ConversationRepository
+from shared.repository.instances import InstanceRepository
+from shared.repository.messages import MessageRepository
+from shared.repository.mongo import Database, connect, ensure_indexes
+from shared.storage.filesystem import FilesystemStore
+from shared.updates import Announcer
+from tests import images
+from tests.amqp import Onlooker, onlooker, running_broker
+from tests.builders import make_media_received
+from whatsapp_simulator import DEMO_ACCESS_TOKEN, DEMO_NUMBER, Fault, FaultName, Kind, Media, Simulator, SizeForm, Step
+
+PHOTO = images.jpeg(64, 48)
+LIMIT = 100_000
+LIFETIME = timedelta(hours=168)
+NUMBER = DEMO_NUMBER.phone_number_id
+
+
+class SetClock:
+    """The machine's time, set forward at will."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return system_clock() + self.ahead
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """One ingestor and everything around it."""
+
+    handler: IngestHandler
+    meta: Simulator
+    messages: MessageRepository
+    instances: InstanceRepository
+    database: Database
+    store: FilesystemStore
+    folder: Path
+    clock: SetClock
+    announcer: Announcer
+    outside: Onlooker
+    updates: str
+
+    def announced(self, media: Media, *, digest: bool = True, **fields: Any) -> MediaReceived:
+        """The event of a message with this media, received now."""
+        now = self.clock()
+        declared = Declared(mime_type=media.mime_type, sha256=media.sha256 if digest else None)
+        return make_media_received(
+            **{
+                "phone_number_id": NUMBER,
+                "message_id": f"wamid.{media.id}",
+                "provider_media_id": media.id,
+                "kind": MediaKind(media.kind.value),
+                "declared": declared,
+                "sent_at": now,
+                "received_at": now,
+            }
+            | fields
+        )
+
+    async def deliver(
+        self, event: MediaReceived, *, attempt: int = 1, redelivered: bool = False
+    ) -> Sequence[Event] | Decision:
+        """As the consumer does: what the event caused, or what is to become of it."""
+        delivery = Delivery(attempt=attempt, redelivered=redelivered, correlation_id="abc")
+        try:
+            return await self.handler.handle(event, delivery)
+        except Exception as error:
+            return await self.handler.settle(event, error, delivery)
+
+    async def document(self, event: MediaReceived) -> Attachment:
+        found = await self.messages.get(event.media_id)
+        assert found is not None
+        return found
+
+    def files(self) -> list[str]:
+        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+
+    async def told(self, count: int) -> list[dict[str, Any]]:
+        """The next `media.updated` events."""
+        return [json.loads((await self.outside.take(self.updates)).body) for _ in range(count)]
+
+
+@pytest.fixture
+async def world(mongodb_uri: str, mongodb_database: str, broker_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    client = connect(SecretStr(mongodb_uri))
+    database = client[mongodb_database]
+    await ensure_indexes(database)
+    clock, store = SetClock(), FilesystemStore(tmp_path / "uploads")
+    messages = MessageRepository(database)
+    instances = InstanceRepository(database, [SecretStr(Fernet.generate_key().decode())])
+    await instances.seed_default(NUMBER, SecretStr(DEMO_ACCESS_TOKEN))
+    async with (
+        Simulator(app_secret="app-secret") as meta,
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False) as session,
+        running_broker(broker_url, INGEST.queues()) as broker,
+        onlooker(broker_url) as outside,
+    ):
+        announcer = Announcer(Publisher(broker), service="ingestor")
+        attempts = Attempts(instances)
+        graph_url = URL(meta.base_url)
+        handler = IngestHandler(
+            register=Register(
+                messages=messages,
+                conversations=ConversationRepository(database),
+                announcer=announcer,
+                lifetime=LIFETIME,
+            ),
+            messages=messages,
+            fetcher=Fetcher(
+                graph=Graph(session, url=graph_url, version="v25.0"),
+                downloader=Downloader(session, hosts=AllowedHosts(suffixes=("fbsbx.com",), graph=graph_url)),
+                instances=instances,
+                blobs=BlobRepository(database),
+                store=store,
+                max_bytes=LIMIT,
+            ),
+            settlement=Settlement(
+                messages=messages,
+                announcer=announcer,
+                attempts=attempts,
+                policy=RetryPolicy(delays=(5, 30, 120, 600, 3600, 21600)),
+                clock=clock,
+                lifetime=LIFETIME,
+            ),
+            announcer=announcer,
+            attempts=attempts,
+            clock=clock,
+            max_bytes=LIMIT,
+        )
+        yield World(
+            handler=handler,
+            meta=meta,
+            messages=messages,
+            instances=instances,
+            database=database,
+            store=store,
+            folder=tmp_path / "uploads",
+            clock=clock,
+            announcer=announcer,
+            outside=outside,
+            updates=await outside.bound_to("media.updated"),
+        )
+        await announcer.drain()
+    client.close()
+
+
+def photo(world: World, *faults: Fault, content: bytes = PHOTO, **fields: Any) -> Media:
+    return world.meta.add_media(content, kind=Kind.IMAGE, mime_type="image/jpeg", faults=faults, **fields)
+
+
+async def test_an_attachment_becomes_a_verified_original_and_everybody_is_told(world: World) -> None:
+    media = photo(world)
+    event = world.announced(media, caption="$where", file_name=None)
+
+    caused = await world.deliver(event)
+
+    document = await world.document(event)
+    key = f"incoming/{media.sha256[:2]}/{media.sha256}.jpg"
+    assert caused == [
+        MediaStored(
+            media_id=event.media_id,
+            phone_number_id=NUMBER,
+            message_id=event.message_id,
+            conversation_id=document.conversation_id,
+            sha256=media.sha256,
+        )
+    ]
+    original = document.media.storage.original
+    assert original is not None
+    assert original.to_json() == {
+        "key": key,
+        "mimeType": "image/jpeg",
+        "sizeBytes": len(PHOTO),
+        "sha256": media.sha256,
+    }
+    assert (world.folder / key).read_bytes() == PHOTO
+    assert world.files() == [key]
+    assert (document.media.status, document.media.revision, document.media.attempts) == (MediaStatus.STORED, 2, 1)
+    assert document.media.deadline == event.received_at + LIFETIME - timedelta(minutes=15)
+    assert document.caption == "$where"
+    updates = await world.told(2)
+    assert sorted((each["media"]["status"], each["media"]["revision"]) for each in updates) == [
+        ("pending", 1),
+        ("stored", 2),
+    ]
+
+
+async def test_every_change_of_state_is_one_log_line_without_what_is_private(world: World) -> None:
+    event = world.announced(photo(world), caption="Happy birthday")
+
+    with capture_logs() as lines:
+        await world.deliver(event)
+
+    told = [line for line in lines if line["event"] == "message_media_updated"]
+    assert [(line["previousStatus"], line["status"], line["revision"]) for line in told] == [
+        (None, "pending", 1),
+        ("pending", "stored", 2),
+    ]
+    assert {line["mediaId"] for line in told} == {event.media_id}
+    for private in ("Happy birthday", "Ada", DEMO_ACCESS_TOKEN, "hash=", "15550102030"):
+        assert private not in str(lines)
+
+
+async def test_the_same_picture_of_another_customer_is_linked_without_asking_meta(world: World) -> None:
+    first, second = photo(world), photo(world)
+    await world.deliver(world.announced(first))
+    event = world.announced(second, customer=Customer(wa_id="2"), sender=Sender(wa_id="2"))
+
+    caused = await world.deliver(event)
+
+    assert isinstance(caused, list)
+    assert len(caused) == 1
+    assert (await world.document(event)).media.status is MediaStatus.STORED
+    assert world.meta.requests.metadata(second.id) == 0
+    assert world.meta.requests.downloads() == 1
+    assert len(world.files()) == 1
+
+
+async def test_the_same_picture_without_a_digest_is_stored_once(world: World) -> None:
+    events = [world.announced(photo(world), digest=False) for _ in range(2)]
+
+    for event in events:
+        await world.deliver(event)
+
+    assert {(await world.document(event)).media.status for event in events} == {MediaStatus.STORED}
+    assert len(world.files()) == 1
+
+
+async def test_the_same_event_many_times_at_once_is_one_download_and_one_document(world: World) -> None:
+    media = photo(world)
+    event = world.announced(media)
+
+    answers = await asyncio.gather(*(world.deliver(event) for _ in range(10)))
+
+    assert world.meta.requests.downloads(media.id) == 1
+    assert await world.database["messages"].count_documents({}) == 1
+    assert (await world.document(event)).media.revision == 2
+    assert all(isinstance(answer, list) for answer in answers)
+
+
+async def test_one_picture_from_many_customers_at_once_is_one_download(world: World) -> None:
+    events = [world.announced(photo(world), customer=Customer(wa_id=str(number))) for number in range(6)]
+
+    await asyncio.gather(*(world.deliver(event) for event in events))
+
+    assert world.meta.requests.downloads() == 1
+    assert {(await world.document(event)).media.status for event in events} == {MediaStatus.STORED}
+    assert await world.database["conversations"].count_documents({}) == 6
+
+
+@pytest.mark.parametrize("size_form", list(SizeForm))
+async def test_a_size_in_any_form_is_understood(size_form: SizeForm, world: World) -> None:
+    event = world.announced(photo(world, size_form=size_form))
+
+    await world.deliver(event)
+
+    assert (await world.document(event)).media.status is MediaStatus.STORED
+
+
+@pytest.mark.parametrize(("size_form", "downloads"), [(SizeForm.INTEGER, 0), (SizeForm.ABSENT, 1)])
+async def test_a_file_over_the_limit_is_skipped_and_leaves_nothing_behind(
+    size_form: SizeForm, downloads: int, world: World
+) -> None:
+    media = photo(world, content=PHOTO + bytes(LIMIT), size_form=size_form)
+    event = world.announced(media)
+
+    answer = await world.deliver(event)
+
+    document = await world.document(event)
+    assert answer == []
+    assert document.media.status is MediaStatus.SKIPPED
+    assert document.media.failure is not None
+    assert document.media.failure.code is ErrorCode.MEDIA_TOO_LARGE
+    assert document.media.failure.stage is FailureStage.INGEST
+    assert "MEDIA_MAX_ORIGINAL_BYTES" in document.media.failure.message
+    assert document.media.declared.size_bytes == len(PHOTO) + LIMIT
+    assert document.media.wake_at is None
+    assert world.meta.requests.downloads(media.id) == downloads
+    assert world.files() == []
+
+
+@pytest.mark.parametrize("fault", [FaultName.CORRUPT, FaultName.TRUNCATED, FaultName.HTML])
+async def test_wrong_bytes_are_never_kept_and_heal(fault: FaultName, world: World) -> None:
+    event = world.announced(photo(world, Fault(name=fault, times=2)))
+
+    answers = [await world.deliver(event, attempt=attempt) for attempt in (1, 2)]
+    waiting = await world.document(event)
+
+    assert answers == [RetryIn(seconds=5), RetryIn(seconds=30)]
+    assert waiting.media.status is MediaStatus.PENDING
+    assert waiting.media.attempts == 2
+    assert waiting.media.failure is not None
+    assert waiting.media.failure.code is ErrorCode.MEDIA_CORRUPT
+    assert waiting.media.next_attempt_at is not None
+    assert abs(waiting.media.next_attempt_at - world.clock() - timedelta(seconds=30)) < timedelta(seconds=10)
+    assert world.files() == []
+
+    await world.deliver(event, attempt=3)
+
+    healed = await world.document(event)
+    assert healed.media.status is MediaStatus.STORED
+    assert healed.media.failure is None
+    assert healed.media.next_attempt_at is None
+
+
+async def test_bytes_that_stay_wrong_are_given_up_after_three_delays(world: World) -> None:
+    event = world.announced(photo(world, Fault(name=FaultName.CORRUPT)))
+
+    answers = [await world.deliver(event, attempt=attempt) for attempt in (1, 2, 3, 4)]
+
+    assert answers[:3] == [RetryIn(seconds=5), RetryIn(seconds=30), RetryIn(seconds=120)]
+    assert isinstance(answers[3], DeadLetter)
+    assert answers[3].code is ErrorCode.MEDIA_CORRUPT
+    assert (await world.document(event)).media.status is MediaStatus.FAILED
+    assert world.files() == []
+
+
+async def test_a_digest_that_the_webhook_announced_wrongly_is_not_believed_by_the_bytes(world: World) -> None:
+    event = world.announced(photo(world), declared=Declared(mime_type="image/jpeg", sha256="0" * 64))
+
+    assert await world.deliver(event) == RetryIn(seconds=5)
+    assert world.files() == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "status", "seconds"),
+    [
+        (Fault(name=FaultName.SERVER_ERROR), ErrorCode.PROVIDER_UNAVAILABLE, 503, 5),
+        (Fault(name=FaultName.SERVER_ERROR, at=Step.DOWNLOAD), ErrorCode.PROVIDER_UNAVAILABLE, 503, 5),
+        (Fault(name=FaultName.RATE_LIMITED, retry_after_seconds=60), ErrorCode.PROVIDER_RATE_LIMITED, 429, 120),
+        (Fault(name=FaultName.RATE_LIMITED, at=Step.DOWNLOAD), ErrorCode.PROVIDER_RATE_LIMITED, 429, 5),
+        (Fault(name=FaultName.RESET), ErrorCode.PROVIDER_UNAVAILABLE, None, 5),
+        (Fault(name=FaultName.RESET, at=Step.METADATA), ErrorCode.PROVIDER_UNAVAILABLE, None, 5),
+        (Fault(name=FaultName.HTML, at=Step.METADATA), ErrorCode.PROVIDER_UNAVAILABLE, 200, 5),
+        (Fault(name=FaultName.EXPIRED), ErrorCode.PROVIDER_NOT_FOUND, 400, 5),
+        (Fault(name=FaultName.EXPIRED, at=Step.DOWNLOAD), ErrorCode.PROVIDER_NOT_FOUND, 404, 5),
+    ],
+    ids=lambda value: f"{value.name}-{value.step}" if isinstance(value, Fault) else None,
+)
+async def test_what_may_pass_is_tried_again(
+    fault: Fault, code: ErrorCode, status: int | None, seconds: int, world: World
+) -> None:
+    event = world.announced(photo(world, fault))
+
+    with capture_logs() as lines:
+        answer = await world.deliver(event)
+
+    document = await world.document(event)
+    assert answer == RetryIn(seconds=seconds)
+    assert document.media.status is MediaStatus.PENDING
+    assert document.media.failure is not None
+    assert (document.media.failure.code, document.media.failure.provider_status) == (code, status)
+    (line,) = [line for line in lines if line["event"] == "Failed to ingest WhatsApp media"]
+    assert line["conversationId"] == document.conversation_id
+    assert line["messageId"] == event.message_id
+    assert (line["code"], line["providerStatus"], line["attempt"], line["willRetry"]) == (code, status, 1, True)
+    assert "providerCode" in line
+    assert world.files() == []
+
+
+async def test_a_link_that_died_is_replaced_within_the_attempt(world: World) -> None:
+    media = photo(world, Fault(name=FaultName.EXPIRED, at=Step.DOWNLOAD, times=1))
+    event = world.announced(media)
+
+    await world.deliver(event)
+
+    assert (await world.document(event)).media.status is MediaStatus.STORED
+    assert world.meta.requests.metadata(media.id) == 2
+
+
+async def test_media_past_its_lifetime_has_expired_and_is_not_waited_for(world: World) -> None:
+    event = world.announced(photo(world))
+    world.meta.clock.advance(8 * 86400)
+    world.clock.ahead = timedelta(days=8)
+
+    answer = await world.deliver(event)
+
+    assert isinstance(answer, DeadLetter)
+    assert answer.code is ErrorCode.MEDIA_EXPIRED
+    document = await world.document(event)
+    assert document.media.status is MediaStatus.FAILED
+    assert document.media.failure is not None
+    assert document.media.failure.provider_status == 400
+
+
+async def test_past_the_deadline_one_attempt_is_still_made(world: World) -> None:
+    event = world.announced(photo(world))
+    world.clock.ahead = timedelta(days=8)
+
+    await world.deliver(event)
+
+    assert (await world.document(event)).media.status is MediaStatus.STORED
+
+
+async def test_a_refused_token_burns_no_attempts_and_heals_with_a_new_one(world: World) -> None:
+    media = photo(world)
+    event = world.announced(media)
+    world.meta.tokens.expire(DEMO_ACCESS_TOKEN)
+
+    answer = await world.deliver(event)
+
+    document = await world.document(event)
+    assert isinstance(answer, DeadLetter)
+    assert (answer.code, answer.provider_status, answer.provider_code) == (ErrorCode.PROVIDER_AUTH, 401, 190)
+    assert document.media.status is MediaStatus.FAILED
+    assert document.media.failure is not None
+    assert document.media.failure.instance_version == 1
+    assert world.meta.requests.metadata(media.id) == 1
+
+    world.meta.tokens.replace(NUMBER, "new-token")
+    await world.instances.save(NUMBER, display_name="", access_token=SecretStr("new-token"), is_default=True)
+    assert await world.messages.change(document, ingest_again(now=world.clock())) is not None
+    await world.deliver(event)
+
+    assert (await world.document(event)).media.status is MediaStatus.STORED
+
+
+async def test_a_token_saved_while_the_old_one_was_refused_is_used_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = world.announced(photo(world))
+    world.meta.tokens.replace(NUMBER, "new-token")
+    read = world.instances.credentials
+
+    async def read_then_saved_by_somebody(number: str) -> Any:
+        found = await read(number)
+        if found.version == 1:
+            await world.instances.save(NUMBER, display_name="", access_token=SecretStr("new-token"), is_default=True)
+        return found
+
+    monkeypatch.setattr(world.instances, "credentials", read_then_saved_by_somebody)
+
+    await world.deliver(event)
+
+    assert (await world.document(event)).media.status is MediaStatus.STORED
+
+
+async def test_without_an_instance_it_waits_for_one(world: World) -> None:
+    await world.database["whatsapp_instances"].delete_many({})
+    media = photo(world)
+    event = world.announced(media)
+
+    answer = await world.deliver(event)
+
+    assert isinstance(answer, DeadLetter)
+    assert answer.code is ErrorCode.NO_INSTANCE
+    assert "make instance-set" in answer.reason
+    assert world.meta.requests.metadata(media.id) == 0
+
+
+async def test_media_that_meta_itself_could_not_deliver_is_a_document_too(world: World) -> None:
+    event = world.announced(
+        photo(world),
+        provider_media_id=None,
+        rejection=Rejection(provider_code=131052, message="Media download error"),
+    )
+
+    answer = await world.deliver(event)
+
+    document = await world.document(event)
+    assert answer == []
+    assert document.media.status is MediaStatus.FAILED
+    assert document.media.failure is not None
+    assert document.media.failure.code is ErrorCode.PROVIDER_REJECTED
+    assert document.media.failure.provider_code == 131052
+    assert world.meta.requests.metadata() == 0
+
+
+async def test_an_attempt_that_was_cut_off_goes_on_when_it_is_delivered_again(world: World) -> None:
+    media = photo(world, Fault(name=FaultName.SLOW, delay_seconds=30, times=1))
+    event = world.announced(media)
+    cut_off = asyncio.create_task(world.deliver(event))
+    async with asyncio.timeout(10):
+        while world.meta.requests.metadata(media.id) == 0:  # noqa: ASYNC110 - happens in the simulator
+            await asyncio.sleep(0.01)
+    await asyncio.wait([cut_off], timeout=0.05)
+    cut_off.cancel()
+    await asyncio.gather(cut_off, return_exceptions=True)
+
+    duplicate = await world.deliver(event)
+    still = await world.document(event)
+    redelivered = await world.deliver(event, redelivered=True)
+
+    assert duplicate == []
+    assert still.media.status is MediaStatus.PENDING
+    assert isinstance(redelivered, list)
+    assert len(redelivered) == 1
+    document = await world.document(event)
+    assert (document.media.status, document.media.attempts) == (MediaStatus.STORED, 1)
+    assert world.files() == [document.media.storage.original.key] if document.media.storage.original else False
+
+
+async def test_an_attempt_that_was_overtaken_is_ignored(world: World) -> None:
+    media = photo(world, Fault(name=FaultName.SERVER_ERROR))
+    event = world.announced(media)
+    for attempt in (1, 2):
+        await world.deliver(event, attempt=attempt)
+    asked = world.meta.requests.metadata(media.id)
+
+    answer = await world.deliver(event, attempt=1, redelivered=True)
+
+    assert answer == []
+    assert world.meta.requests.metadata(media.id) == asked
+    assert (await world.document(event)).media.attempts == 2
+
+
+async def test_a_duplicate_of_what_is_done_does_nothing(world: World) -> None:
+    media = photo(world)
+    event = world.announced(media)
+    await world.deliver(event)
+    before = await world.document(event)
+
+    again = [await world.deliver(event), await world.deliver(event, redelivered=True)]
+
+    assert all(isinstance(answer, list) for answer in again)
+    assert await world.document(event) == before
+    assert world.meta.requests.downloads(media.id) == 1
+
+
+async def test_a_duplicate_of_what_was_given_up_does_nothing(world: World) -> None:
+    world.meta.tokens.expire(DEMO_ACCESS_TOKEN)
+    media = photo(world)
+    event = world.announced(media)
+    await world.deliver(event)
+    before = await world.document(event)
+
+    assert await world.deliver(event) == []
+    assert await world.document(event) == before
+    assert world.meta.requests.metadata(media.id) == 1
+
+
+async def test_a_late_failure_does_not_undo_a_success(world: World) -> None:
+    event = world.announced(photo(world))
+    await world.deliver(event)
+
+    delivery = Delivery(attempt=1, redelivered=False, correlation_id="abc")
+    decision = await world.handler.settle(event, RuntimeError("late"), delivery)
+
+    assert isinstance(decision, Settled)
+    assert (await world.document(event)).media.status is MediaStatus.STORED
+
+
+async def test_a_damaged_original_is_downloaded_anew_and_repaired(world: World) -> None:
+    first, second = photo(world), photo(world)
+    await world.deliver(world.announced(first))
+    (key,) = world.files()
+    (world.folder / key).write_bytes(PHOTO[:10])
+    event = world.announced(second)
+
+    await world.deliver(event)
+
+    assert (await world.document(event)).media.status is MediaStatus.STORED
+    assert (world.folder / key).read_bytes() == PHOTO
+    assert world.meta.requests.downloads(second.id) == 1
+
+
+async def test_bytes_that_went_missing_are_downloaded_anew(world: World) -> None:
+    first, second = photo(world), photo(world)
+    await world.deliver(world.announced(first))
+    (key,) = world.files()
+    (world.folder / key).unlink()
+
+    await world.deliver(world.announced(second))
+
+    assert (world.folder / key).read_bytes() == PHOTO
+
+
+async def test_what_is_erased_meanwhile_stays_erased(world: World) -> None:
+    media = photo(world, Fault(name=FaultName.SLOW, delay_seconds=0.3, at=Step.METADATA))
+    event = world.announced(media)
+    working = asyncio.create_task(world.deliver(event))
+    async with asyncio.timeout(10):
+        while await world.messages.get(event.media_id) is None:  # noqa: ASYNC110 - written by the handler
+            await asyncio.sleep(0.01)
+
+    await world.database["messages"].delete_one({"_id": event.media_id})
+
+    assert await working == []
+    assert await world.messages.get(event.media_id) is None
+
+
+async def test_identities_that_a_webhook_ties_together_move_the_documents(world: World) -> None:
+    by_phone = world.announced(photo(world), customer=Customer(wa_id="1"))
+    by_user = world.announced(photo(world), customer=Customer(user_id="US.1"))
+    both = world.announced(photo(world), customer=Customer(wa_id="1", user_id="US.1"))
+
+    for event in (by_phone, by_user, both):
+        await world.deliver(event)
+
+    conversations = {(await world.document(event)).conversation_id for event in (by_phone, by_user, both)}
+    assert len(conversations) == 1
+    assert {(await world.document(event)).media.revision for event in (by_phone, by_user)} == {2, 3}

@@ -1,0 +1,1 @@
+"""Makes the pictures: renditions of each original, in confined worker processes."""

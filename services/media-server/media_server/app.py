@@ -1,0 +1,41 @@
+"""The composition root: every part of the media-server is made and connected here."""
+
+from aiohttp import web
+
+from media_server.access_log import access_log
+from media_server.api.auth import TOKENS, Tokens
+from media_server.api.routes import API_ROUTES
+from media_server.files import Files
+from media_server.live import Live
+from media_server.problems import problems
+from media_server.resources import broker, database, say_goodbye
+from media_server.response_headers import add_headers
+from media_server.settings import Settings
+from media_server.signing import Links
+from media_server.state import CLOCK, LINKS, LIVE, SETTINGS
+from shared.clock import Clock, system_clock
+from shared.resources import open_store
+from shared.web import new_app
+
+
+def build_app(settings: Settings, *, clock: Clock = system_clock) -> web.Application:
+    """The service. It starts, and serves links, whether or not MongoDB and RabbitMQ are there."""
+    links = Links(
+        secret=settings.files_signing_secret,
+        previous=settings.files_signing_secret_previous,
+        ttl_seconds=settings.files_url_ttl_seconds,
+    )
+    app = new_app([database(settings), broker(settings)])
+    files = Files(
+        store=open_store(app, settings), links=links, clock=clock, accel_redirect=settings.media_accel_redirect
+    )
+    app[SETTINGS] = settings
+    app[CLOCK] = clock
+    app[TOKENS] = Tokens(operator=settings.operator_token, admin=settings.admin_token)
+    app[LINKS] = links
+    app[LIVE] = Live(links=links, clock=clock)
+    app.middlewares.extend((access_log, problems))
+    app.router.add_routes([*API_ROUTES, web.get("/media/{token}/{fileName}", files.get)])
+    app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(say_goodbye)
+    return app

@@ -1,0 +1,110 @@
+"""A person asks for another try: what that means for a document, and how it is set going without losing it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from shared.broker.publisher import Publisher, PublishFailed
+from shared.clock import Clock
+from shared.events import MediaReceived, MediaStored
+from shared.ids import new_correlation_id
+from shared.media import Attachment, FailureStage, MediaStatus
+from shared.moves import Move, ingest_again, preview_again
+from shared.repository.messages import Change, MessageRepository
+from shared.repository.mongo import DatabaseError
+from shared.requeue import received_again, stored_again
+
+log = structlog.get_logger(__name__)
+
+_TRIES = 10
+
+
+class NothingToRetry(Exception):
+    """The document is done, or an attempt is under way or queued already."""
+
+
+class Contended(Exception):
+    """The document changed each time between reading and writing it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondTry:
+    """The move of the document, and the event that sets it going."""
+
+    move: Move
+    event: MediaReceived | MediaStored
+
+
+def second_try(attachment: Attachment, *, now: datetime) -> SecondTry | None:
+    """What a retry does to this document; None when there is nothing to retry."""
+    media = attachment.media
+    waits = media.next_attempt_at is not None
+    has_original = media.storage.original is not None
+    match media.status:
+        case MediaStatus.FAILED:
+            stage = media.failure.stage if media.failure is not None else FailureStage.INGEST
+            again = stage is FailureStage.PREVIEW and has_original
+            return _preview(attachment, now) if again else _ingest(attachment, now)
+        case MediaStatus.SKIPPED:
+            return _ingest(attachment, now)
+        case MediaStatus.PENDING if waits:
+            return _ingest(attachment, now)
+        case MediaStatus.STORED if waits and has_original:
+            return _preview(attachment, now)
+        case _:
+            return None
+
+
+def _ingest(attachment: Attachment, now: datetime) -> SecondTry:
+    return SecondTry(move=ingest_again(now=now), event=received_again(attachment))
+
+
+def _preview(attachment: Attachment, now: datetime) -> SecondTry:
+    return SecondTry(move=preview_again(now=now), event=stored_again(attachment))
+
+
+class Retrying:
+    """Carries a retry out. The document moves first, so an event that is lost costs seconds, not the attachment."""
+
+    def __init__(
+        self,
+        *,
+        messages: MessageRepository,
+        publisher: Publisher,
+        announce: Callable[[Change], None],
+        clock: Clock,
+    ) -> None:
+        self._messages = messages
+        self._publisher = publisher
+        self._announce = announce
+        self._clock = clock
+
+    async def retry(self, media_id: str) -> Attachment | None:
+        """The document as it goes on, or None when there is none. Raise `NothingToRetry`, `Contended`."""
+        for _ in range(_TRIES):
+            current = await self._messages.get(media_id)
+            if current is None:
+                return None
+            attempt = second_try(current, now=self._clock())
+            if attempt is None:
+                raise NothingToRetry
+            change = await self._messages.change(current, attempt.move)
+            if change is not None:
+                self._announce(change)
+                await self._set_going(change.attachment, attempt.event)
+                return change.attachment
+        raise Contended
+
+    async def _set_going(self, attachment: Attachment, event: MediaReceived | MediaStored) -> None:
+        correlation_id = structlog.contextvars.get_contextvars().get("correlationId") or new_correlation_id()
+        try:
+            await self._publisher.publish([event], correlation_id=correlation_id)
+        except PublishFailed as error:
+            log.warning("retry.not_published", mediaId=attachment.id, reason=str(error), next="the reconciler takes it")
+            try:
+                # due now: the reconciler looks every RECONCILE_SECONDS for those whom nobody works on
+                await self._messages.wake_later(attachment, self._clock())
+            except DatabaseError as lost:
+                log.warning("retry.not_woken", mediaId=attachment.id, reason=type(lost).__name__)

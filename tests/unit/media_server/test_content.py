@@ -1,0 +1,61 @@
+from datetime import timedelta
+
+import pytest
+
+from media_server.api.content import refuse_missing
+from media_server.problems import Problem
+from shared.errors import ErrorCode
+from shared.media import Attachment, Failure, FailureStage, MediaStatus
+from tests.builders import NOW
+from tests.unit.media_server.documents import make_message
+
+LIMIT = 100
+INGEST, PREVIEW = FailureStage.INGEST, FailureStage.PREVIEW
+
+
+def at(stage: FailureStage, code: ErrorCode) -> Failure:
+    return Failure(stage=stage, code=code, message="why", at=NOW)
+
+
+PENDING = make_message(MediaStatus.PENDING, stored=False)
+WAITING = make_message(MediaStatus.PENDING, stored=False, next_attempt_at=NOW + timedelta(seconds=29.5))
+OVERDUE = make_message(MediaStatus.PENDING, stored=False, next_attempt_at=NOW - timedelta(seconds=9))
+STORED = make_message(MediaStatus.STORED)
+READY = make_message(MediaStatus.READY)
+SKIPPED = make_message(MediaStatus.SKIPPED, stored=False, failure=at(INGEST, ErrorCode.MEDIA_TOO_LARGE))
+NO_DOWNLOAD = make_message(MediaStatus.FAILED, stored=False, failure=at(INGEST, ErrorCode.PROVIDER_AUTH))
+NO_PREVIEW = make_message(MediaStatus.FAILED, failure=at(PREVIEW, ErrorCode.PREVIEW_TIMEOUT))
+BY_HAND = make_message(MediaStatus.FAILED, stored=False)
+
+
+@pytest.mark.parametrize(
+    ("attachment", "name"),
+    [(STORED, "original"), (READY, "original"), (READY, "thumb"), (NO_PREVIEW, "original")],
+)
+def test_what_is_stored_is_served(attachment: Attachment, name: str) -> None:
+    refuse_missing(attachment, name, now=NOW, limit_bytes=LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("attachment", "name", "status", "code", "retry_after"),
+    [
+        (PENDING, "original", 404, "not_ready", "5"),
+        (WAITING, "original", 404, "not_ready", "30"),
+        (OVERDUE, "thumb", 404, "not_ready", "1"),
+        (STORED, "preview", 404, "not_ready", "5"),
+        (READY, "preview", 404, "not_found", None),
+        (SKIPPED, "original", 410, "media_too_large", None),
+        (NO_DOWNLOAD, "original", 410, "provider_auth", None),
+        (NO_DOWNLOAD, "thumb", 410, "provider_auth", None),
+        (NO_PREVIEW, "preview", 410, "preview_timeout", None),
+        (BY_HAND, "original", 410, "internal", None),
+    ],
+)
+def test_what_is_missing_is_explained(
+    attachment: Attachment, name: str, status: int, code: str, retry_after: str | None
+) -> None:
+    with pytest.raises(Problem) as caught:
+        refuse_missing(attachment, name, now=NOW, limit_bytes=LIMIT)
+
+    problem = caught.value
+    assert (problem.status, problem.code, problem.headers.get("Retry-After")) == (status, code, retry_after)

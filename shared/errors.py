@@ -5,6 +5,8 @@ PipelineError
 ├── PermanentError      the same input will fail the same way
 └── CredentialError     waits for a change of credentials; attempts are not burned
 
+Postponed stands apart: nothing failed, the event only has to wait for its turn.
+
 Foreign errors are translated into these once, at the edge where they appear.
 """
 
@@ -89,6 +91,10 @@ class CredentialError(PipelineError):
     """
 
     instance_version: int | None = None
+
+
+class Postponed(Exception):
+    """Not now, through no fault of the event's: it comes again soon, as the same attempt."""
 
 
 class StorageUnavailable(TransientError):

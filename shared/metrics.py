@@ -20,7 +20,6 @@ EVENT_SECONDS = Histogram(
 )
 EVENTS_IN_FLIGHT = Gauge("attache_events_in_flight", "Events in hand now.", ("queue",))
 DEAD_LETTERS = Gauge("attache_dead_letters", "Messages in the dead-letter queue.", ("queue",))
-STORAGE_BYTES_FREE = Gauge("attache_storage_bytes_free", "Free space where attachments are kept.")
 SIGNATURE_ERRORS = Counter(
     "attache_signature_errors_total", "Webhooks and links refused for their signature, by reason.", ("reason",)
 )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import structlog
 from aiohttp import web
+from prometheus_client import Gauge
 
-from shared.metrics import STORAGE_BYTES_FREE
 from shared.repository.mongo import Database, DatabaseError, connect, ensure_indexes, ping
 from shared.settings import DatabaseSettings, StorageSettings
 from shared.storage.filesystem import FilesystemStore
@@ -17,6 +17,8 @@ from shared.web import CHECKS, REFRESHES
 log = structlog.get_logger(__name__)
 
 _WAIT_SECONDS = 2.0
+# defined here and not in `shared.metrics`: a service without a store must not report that it has no room
+STORAGE_BYTES_FREE = Gauge("attache_storage_bytes_free", "Free space where attachments are kept.")
 
 
 @asynccontextmanager

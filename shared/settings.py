@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+LONGEST_DELAY_SECONDS = 2_592_000
+"""30 days; RabbitMQ counts a queue's TTL in milliseconds, in 32 bits."""
 Problem = tuple[str, str]
 """A setting's name and what is wrong with it."""
 
@@ -62,6 +64,9 @@ def url_of(*schemes: str) -> AfterValidator:
                 _ = parts.port
         except ValueError:
             named = False
+        if named and parts.netloc.count("@") > 1:
+            msg = "the user name or password holds an @, which is written %40 in a URL"
+            raise ValueError(msg)
         if not named:
             msg = f"not a URL that starts with {' or '.join(scheme + '://' for scheme in schemes)} and names a host"
             raise ValueError(msg)
@@ -75,13 +80,27 @@ def _folder(value: str) -> str:
     if scheme:
         msg = f"{scheme}:// storage is not available in this version"
         raise ValueError(msg)
+    if "\0" in value or (Path(value).exists() and not Path(value).is_dir()):
+        msg = "not a folder"
+        raise ValueError(msg)
     return value
 
 
+def access_token(value: SecretStr) -> SecretStr:
+    """Accept what can stand in an `Authorization` header."""
+    token = value.get_secret_value()
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        msg = "it holds a space, a line break or a character that no access token has"
+        raise ValueError(msg)
+    return value
+
+
+AccessToken = Annotated[SecretStr, AfterValidator(access_token)]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
-WholeNumbers = Annotated[tuple[Annotated[WholeNumber, Field(gt=0)], ...], NoDecode, BeforeValidator(_items)]
+Delay = Annotated[WholeNumber, Field(gt=0, le=LONGEST_DELAY_SECONDS)]
+Delays = Annotated[tuple[Delay, ...], NoDecode, BeforeValidator(_items)]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secret_items)]
 
 
@@ -153,7 +172,7 @@ class StorageSettings(DatabaseSettings):
 class WorkerSettings(StorageSettings):
     """For the services that take events from a work queue."""
 
-    media_retry_delays: WholeNumbers = Field(
+    media_retry_delays: Delays = Field(
         default=(5, 30, 120, 600, 3600, 21600),
         min_length=1,
         description="seconds, a comma list of whole numbers above 0, such as 5,30,120",

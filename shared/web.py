@@ -1,6 +1,8 @@
 """What every service serves: probes and metrics, and one way to run."""
 
 import asyncio
+import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 
@@ -48,6 +50,9 @@ def run(app: web.Application, settings: ServiceSettings) -> None:
         web.run_app(
             app, host=settings.host, port=settings.port, print=None, access_log=None, shutdown_timeout=GRACE_SECONDS
         )
+    except socket.gaierror:
+        sys.stderr.write(f"Cannot start: HOST: {settings.host!r} is not an address or name of this machine.\n")
+        raise SystemExit(2) from None
     except OSError as error:
         log.error("service.cannot_listen", host=settings.host, port=settings.port, reason=error.strerror)
         raise SystemExit(1) from None

@@ -8,7 +8,7 @@ import aio_pika
 import structlog
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.connection import make_url
-from aiormq.exceptions import AMQPError
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from pydantic import SecretStr
 
 from shared.broker.topology import Queue, declare
@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 
 _AGAIN_SECONDS = 1.0
 _SAY_SECONDS = 2.0
+_REOPEN_SECONDS = 0.05
 _CONNECT_SECONDS = 10.0
 _OLDEST_VERSION = (3, 10)
 
@@ -71,6 +72,17 @@ class Broker:
             raise RuntimeError(msg)
         await self._publishing.ready()
         return self._publishing
+
+    async def declare_again(self) -> None:
+        """Make what we publish to exist once more: somebody has deleted a queue, a binding or the exchange."""
+        while True:
+            try:
+                await declare(await self.publishing_channel(), self._queues)
+            except ChannelInvalidStateError:
+                # RabbitMQ closes a channel that published to an exchange that is not there; it is being reopened
+                await asyncio.sleep(_REOPEN_SECONDS)
+            else:
+                return
 
     async def consuming_channel(self, *, prefetch: int) -> AbstractRobustChannel:
         """A new channel for one consumer. Waits for the broker."""

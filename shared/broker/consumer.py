@@ -22,7 +22,7 @@ from shared.broker.retry import DeadLetter, Decision, RetryIn, RetryPolicy
 from shared.broker.topology import WorkQueue
 from shared.broker.worker import Worker, deliveries_without_answer, was_cut_off
 from shared.clock import system_clock
-from shared.errors import ErrorCode, PermanentError, PipelineError
+from shared.errors import ErrorCode, PermanentError, PipelineError, Postponed
 from shared.events import E, Event, decode, type_name
 from shared.repository.mongo import DatabaseError
 
@@ -82,6 +82,10 @@ class Consumer(Generic[E]):
         """Begin to take events as soon as the broker is there. Returns at once."""
         await self._worker.start()
 
+    async def check(self) -> None:
+        """Readiness, beside the broker's own: raise with a text for people when no events are taken."""
+        await self._worker.check()
+
     async def stop(self, *, grace_seconds: float) -> None:
         """Take no more, finish what is in hand, leave the rest to the broker to deliver again."""
         await self._worker.stop(grace_seconds=grace_seconds)
@@ -104,6 +108,10 @@ class Consumer(Generic[E]):
             self._refuse_poison(message)
             async with asyncio.timeout(HANDLER_SECONDS):
                 caused = await self._handler.handle(event, delivery)
+        except Postponed as reason:
+            log.info("event.postponed", queue=self._queue.name, reason=str(reason))
+            await self._same_again(message, delivery)
+            return "retry"
         except Exception as error:  # the one place where any failure of a handler is turned into a decision
             return await self._after(event, error, message, delivery)
         await self._worker.until_confirmed(
@@ -131,7 +139,7 @@ class Consumer(Generic[E]):
             decision = await self._handler.settle(event, error, delivery)
         except DatabaseError as unsettled:  # nothing could be written down, so nothing is decided: the same try again
             log.warning("event.not_settled", queue=self._queue.name, reason=type(unsettled).__name__)
-            await self._retry(message, min(self._policy.delays), {ATTEMPT: delivery.attempt, RESUMED: True})
+            await self._same_again(message, delivery)
             return "retry"
         except Exception as unsettled:  # a defect in settling, too, is tried again for a while and not for ever
             log.exception("event.not_settled", queue=self._queue.name)
@@ -143,6 +151,9 @@ class Consumer(Generic[E]):
             await self._bury(message, decision, delivery, event=event, error=error)
             return "dead_letter"
         return "ok"
+
+    async def _same_again(self, message: AbstractIncomingMessage, delivery: Delivery) -> None:
+        await self._retry(message, min(self._policy.delays), {ATTEMPT: delivery.attempt, RESUMED: True})
 
     async def _retry(
         self, message: AbstractIncomingMessage, seconds: int, headers: dict[str, str | int | bool]

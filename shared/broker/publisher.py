@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import Iterable
 
+import structlog
 from aio_pika import Message
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, PublishError
 from aiormq.exceptions import AMQPError as LowLevelError
 
 from shared.broker.connection import Broker
 from shared.broker.envelope import event_message
 from shared.broker.topology import EXCHANGE
 from shared.events import Event
+
+log = structlog.get_logger(__name__)
+
+_NOT_CONFIRMED = (AMQPError, LowLevelError, ConnectionError, OSError, RuntimeError)
 
 CONFIRM_SECONDS = 5.0
 """How long a publish may take, waiting for a broker that is away or blocked included."""
@@ -37,40 +42,45 @@ class Publisher:
             (event.routing_key, event_message(event, correlation_id=correlation_id, attempt=attempt))
             for event in events
         ]
-        await self._confirmed([(EXCHANGE, key, message) for key, message in messages], mandatory=mandatory)
+        await self._routed([(EXCHANGE, key, message) for key, message in messages], mandatory=mandatory)
 
     async def send(self, queue: str, message: Message) -> None:
         """Put one message into one queue, past the exchange; confirmed or `PublishFailed`."""
-        await self._confirmed([("", queue, message)], mandatory=True)
+        await self._routed([("", queue, message)], mandatory=True)
 
-    async def _confirmed(self, messages: list[tuple[str, str, Message]], *, mandatory: bool) -> None:
+    async def _routed(self, messages: list[tuple[str, str, Message]], *, mandatory: bool) -> None:
         if not messages:
             return
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):
-                channel = await self._broker.publishing_channel()
-                default = channel.default_exchange
-                exchange = await channel.get_exchange(EXCHANGE, ensure=False)
-                async with asyncio.TaskGroup() as group:
-                    confirms = [
-                        group.create_task((exchange if name else default).publish(message, key, mandatory=mandatory))
-                        for name, key, message in messages
-                    ]
-                # a connection that is closed or stuck cancels what waits for a confirm, and a task group takes
-                # a cancelled task for one that is done
-                if any(confirm.cancelled() for confirm in confirms):
-                    msg = "the connection closed before the confirm"
-                    raise ConnectionError(msg)
+                try:
+                    await self._confirmed(messages, mandatory=mandatory)
+                except (PublishError, ChannelNotFoundEntity):
+                    # a queue, a binding or the exchange was deleted by hand; what went through is repeated, harmlessly
+                    log.warning("broker.topology_missing", next="declared again; find out who deleted it")
+                    await self._broker.declare_again()
+                    await self._confirmed(messages, mandatory=mandatory)
         except TimeoutError:
             msg = f"not confirmed by RabbitMQ within {CONFIRM_SECONDS:g} s"
             raise PublishFailed(msg) from None
-        except ExceptionGroup as failures:
-            failed, other = failures.split((AMQPError, LowLevelError, ConnectionError, OSError, RuntimeError))
-            if other is not None or failed is None:
-                raise
-            reason = failed.exceptions[0]
-            msg = f"not confirmed by RabbitMQ: {type(reason).__name__}"
-            raise PublishFailed(msg) from reason
-        except (AMQPError, LowLevelError, ConnectionError, OSError) as error:
+        except _NOT_CONFIRMED as error:
             msg = f"not confirmed by RabbitMQ: {type(error).__name__}"
             raise PublishFailed(msg) from error
+
+    async def _confirmed(self, messages: list[tuple[str, str, Message]], *, mandatory: bool) -> None:
+        channel = await self._broker.publishing_channel()
+        default = channel.default_exchange
+        exchange = await channel.get_exchange(EXCHANGE, ensure=False)
+        try:
+            async with asyncio.TaskGroup() as group:
+                confirms = [
+                    group.create_task((exchange if name else default).publish(message, key, mandatory=mandatory))
+                    for name, key, message in messages
+                ]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
+        # a connection that is closed or stuck cancels what waits for a confirm, and a task group takes a cancelled
+        # task for one that is done
+        if any(confirm.cancelled() for confirm in confirms):
+            msg = "the connection closed before the confirm"
+            raise ConnectionError(msg)

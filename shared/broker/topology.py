@@ -6,7 +6,7 @@ Arguments of an existing queue never change: a change is a new queue name.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aio_pika.abc import AbstractChannel, ExchangeType
+from aio_pika.abc import AbstractChannel, AbstractQueue, ExchangeType
 
 from shared.events import IdentityChanged, MediaReceived, MediaStored
 
@@ -83,10 +83,13 @@ PREVIEW = WorkQueue(name="previewer.media-stored", routing_key=MediaStored.routi
 UNREADABLE = WorkQueue(name="webhook-gateway.unreadable", routing_key=None)
 
 
-async def declare(channel: AbstractChannel, queues: Iterable[Queue]) -> None:
+async def declare(channel: AbstractChannel, queues: Iterable[Queue]) -> Sequence[AbstractQueue]:
     """Make the exchange and these queues exist; a robust channel makes them again after a reconnect."""
+    made = []
     exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
     for queue in queues:
         declared = await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
         if queue.routing_key is not None:
             await declared.bind(exchange, queue.routing_key)
+        made.append(declared)
+    return made

@@ -12,13 +12,14 @@ from aiormq.exceptions import AMQPError
 from shared.broker.connection import Broker
 from shared.broker.envelope import DELIVERY_COUNT, RESUMED, whole_number
 from shared.broker.publisher import PublishFailed
-from shared.broker.topology import WorkQueue
+from shared.broker.topology import WorkQueue, declare
 from shared.ids import new_correlation_id
 from shared.metrics import EVENT_SECONDS, EVENTS, EVENTS_IN_FLIGHT
 
 log = structlog.get_logger(__name__)
 
 _AGAIN_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 30.0
 _CANCEL_SECONDS = 2.0
 _LOST = (AMQPError, ConnectionError, RuntimeError)  # the channel or the connection is gone
 _POISON_DELIVERIES = 10
@@ -64,16 +65,25 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
+    async def check(self) -> None:
+        """Readiness, beside the broker's own: raise with a text for people when no messages are taken."""
+        if self._consuming is None:
+            msg = f"messages of {self._queue.name} are not taken yet; the log says what is being waited for"
+            raise ConnectionError(msg)
+
     async def until_confirmed(self, publish: Callable[[], Awaitable[None]]) -> None:
         """What was done must be told: publish again, rather than work again, while the broker is away or blocked."""
+        pause = _AGAIN_SECONDS
         while True:
             try:
                 await publish()
             except PublishFailed as error:
-                log.warning("event.not_confirmed", queue=self._queue.name, reason=str(error))
+                log.warning("event.not_confirmed", queue=self._queue.name, reason=str(error), retryInSeconds=pause)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_AGAIN_SECONDS):
+                    async with asyncio.timeout(pause):
                         await self._stopping.wait()
+                # a blocked broker may well take what it does not confirm: each try may be one more copy
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
                 if self._stopping.is_set():
                     raise asyncio.CancelledError from error
             else:
@@ -84,8 +94,7 @@ class Worker:
             try:
                 channel = await self._broker.consuming_channel(prefetch=self._prefetch)
                 # declared, not only named: a robust channel brings back after a reconnect what it has declared
-                work = self._queue.work
-                queue = await channel.declare_queue(work.name, durable=True, arguments=dict(work.arguments))
+                (queue,) = await declare(channel, (self._queue.work,))
                 self._consuming = (queue, await queue.consume(self._take))
             except _LOST as error:
                 log.warning("consumer.not_started", queue=self._queue.name, reason=type(error).__name__)

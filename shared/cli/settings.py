@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource
 
 from shared.fernet_keys import FERNET_KEYS_EXPECTED, FernetKeys
-from shared.settings import DatabaseSettings
+from shared.settings import AccessToken, DatabaseSettings
 
 
 class CredentialSettings(DatabaseSettings):
     """For commands that read or write WhatsApp instances. `whatsapp_access_token` is only ever a new token."""
 
     credentials_encryption_key: FernetKeys = Field(description=FERNET_KEYS_EXPECTED)
-    whatsapp_access_token: SecretStr | None = Field(default=None, description="an access token")
+    whatsapp_access_token: AccessToken | None = Field(default=None, description="an access token")
 
     @classmethod
     def settings_customise_sources(

@@ -117,7 +117,7 @@ class InstanceRepository:
     def _decrypted(self, document: Document) -> SecretStr:
         try:
             return SecretStr(self._cipher.decrypt(document["accessToken"]).decode())
-        except InvalidToken:
+        except (InvalidToken, KeyError, TypeError):  # another key, or a row that somebody made by hand
             msg = (
                 "the stored access token cannot be decrypted with CREDENTIALS_ENCRYPTION_KEY; give the key it was "
                 "saved with as well, or save the token again with: make instance-set NUMBER=…"

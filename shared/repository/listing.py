@@ -133,6 +133,6 @@ def _position(cursor: str) -> tuple[datetime, str]:
         if not isinstance(last_id, str) or not isinstance(milliseconds, int):
             raise BadCursor
         return datetime.fromtimestamp(milliseconds / 1000, UTC), last_id
-    except (ValueError, TypeError, OverflowError, OSError) as error:
+    except (ValueError, TypeError, OverflowError, OSError, RecursionError) as error:
         msg = "the cursor is not one that an earlier page gave"
         raise BadCursor(msg) from error

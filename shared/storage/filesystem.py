@@ -110,10 +110,6 @@ class FilesystemStore:
 
 
 def _make_durable(source: Path, target: Path) -> None:
-    # keys are derived from content: what is there under another size is damaged, and replaced
-    if target.exists() and target.stat().st_size == source.stat().st_size:
-        source.unlink()
-        return
     descriptor = os.open(source, os.O_RDONLY)
     try:
         os.fsync(descriptor)

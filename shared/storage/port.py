@@ -28,8 +28,7 @@ class ObjectStore(Protocol):
     async def put(self, source: Path, key: str) -> None:
         """Move a finished file to `key`, durably and at once: nobody sees half an object.
 
-        When `key` is taken its bytes stay (keys are derived from content) and `source` is dropped; only an object of
-        another size, which can only be damaged, is replaced.
+        What lay at `key` is replaced: keys are derived from content, so it is the same, or damaged.
         """
 
     def open(self, key: str, span: ByteRange | None = None) -> AsyncIterator[bytes]:

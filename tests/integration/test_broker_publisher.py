@@ -12,7 +12,7 @@ from shared.broker import publisher as publishing
 from shared.broker.connection import Broker
 from shared.broker.envelope import event_message
 from shared.broker.publisher import Publisher, PublishFailed
-from shared.broker.topology import INGEST, PREVIEW
+from shared.broker.topology import EXCHANGE, INGEST, PREVIEW
 from shared.events import InstanceUpdated, MediaReceived, decode
 from tests.amqp import Link, Onlooker, onlooker, running_broker, until
 from tests.builders import make_media_received
@@ -224,3 +224,22 @@ async def still_running(before: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]
     """Tasks that were begun since and are not over within a moment."""
     begun = asyncio.all_tasks() - before
     return (await asyncio.wait(begun, timeout=2))[1] if begun else set()
+
+
+@pytest.mark.parametrize("deleted", ["queue", "binding", "exchange"])
+async def test_what_was_deleted_by_hand_is_made_again_and_nothing_is_lost(
+    broker: Broker, outside: Onlooker, deleted: str
+) -> None:
+    exchange = await outside.channel.get_exchange(EXCHANGE)
+    queue = await outside.channel.get_queue(INGEST.name)
+    match deleted:
+        case "queue":
+            await queue.delete(if_unused=False, if_empty=False)
+        case "binding":
+            await queue.unbind(exchange, MediaReceived.routing_key)
+        case _:
+            await exchange.delete()
+
+    await Publisher(broker).publish([make_media_received()], correlation_id="abc")
+
+    assert (await outside.take(INGEST.name)).correlation_id == "abc"

@@ -153,11 +153,13 @@ async def test_a_full_queue_is_answered_503(broker_url: str, channel: AbstractCh
     assert statuses[-1] == 503
 
 
-async def test_a_webhook_that_reaches_no_queue_is_answered_503(gateway: Client, channel: AbstractChannel) -> None:
+async def test_a_binding_that_was_deleted_by_hand_is_made_again(gateway: Client, channel: AbstractChannel) -> None:
     queue = await channel.get_queue(INGEST.name)
     await queue.unbind("media.events", MediaReceived.routing_key)
 
-    assert await post(gateway, raw(webhook(change(message())))) == 503
+    assert await post(gateway, raw(webhook(change(message())))) == 200
+
+    assert len(await taken(channel, INGEST.name)) == 1
 
 
 @pytest.fixture
@@ -229,15 +231,16 @@ async def test_a_body_in_hand_when_the_service_stops_is_left_to_redelivery(
     before = handled_replays()
     async with running_gateway(link.url) as client:
         await until(lambda: answers(client, "/readyz", 200))
-        queue = await channel.get_queue(INGEST.name)
-        await queue.unbind("media.events", MediaReceived.routing_key)  # no confirm for it now
+        full = await channel.declare_queue("full", arguments={"x-max-length": 0, "x-overflow": "reject-publish"})
+        await full.bind("media.events", MediaReceived.routing_key)  # no confirm for it now
         await channel.default_exchange.publish(aio_pika.Message(raw(webhook(change(message())))), UNREADABLE.name)
         await until(lambda: is_empty(channel, UNREADABLE.name))  # delivered, not acked
 
     assert handled_replays() == before
-    await queue.bind("media.events", MediaReceived.routing_key)
+    await full.delete(if_empty=False)
     async with running_gateway(broker_url):
-        assert len(await taken(channel, INGEST.name)) == 1
+        assert await taken(channel, INGEST.name)
+        await until(lambda: is_empty(channel, UNREADABLE.name))
 
 
 async def test_a_connection_that_closes_on_a_held_confirm_is_not_taken_for_a_confirm(link: Link) -> None:

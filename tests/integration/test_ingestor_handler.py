@@ -17,6 +17,7 @@ from yarl import URL
 
 from ingestor.attempts import Attempts
 from ingestor.download import Downloader
+from ingestor.fairness import FairShare
 from ingestor.fetch import Fetcher
 from ingestor.graph import Graph
 from ingestor.handler import IngestHandler
@@ -161,6 +162,7 @@ async def world(mongodb_uri: str, mongodb_database: str, broker_url: str, tmp_pa
             announcer=announcer,
             attempts=attempts,
             clock=clock,
+            fair_share=FairShare(places=8),
             max_bytes=LIMIT,
         )
         yield World(

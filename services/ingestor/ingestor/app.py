@@ -13,6 +13,7 @@ from yarl import URL
 
 from ingestor.attempts import Attempts
 from ingestor.download import Downloader
+from ingestor.fairness import FairShare
 from ingestor.fetch import Fetcher
 from ingestor.graph import Graph
 from ingestor.handler import IngestHandler
@@ -37,7 +38,7 @@ from shared.repository.instances import InstanceRepository
 from shared.repository.messages import MessageRepository
 from shared.resources import background, database_ready, open_database, open_store
 from shared.updates import Announcer
-from shared.web import GRACE_SECONDS, new_app
+from shared.web import CHECKS, GRACE_SECONDS, new_app
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +102,7 @@ def build_app(settings: Settings) -> web.Application:
                 announcer=announcer,
                 attempts=attempts,
                 clock=system_clock,
+                fair_share=FairShare(places=max(1, settings.prefetch * 3 // 4)),
                 max_bytes=settings.media_max_original_bytes,
             )
             ingest = Consumer(
@@ -137,6 +139,8 @@ def build_app(settings: Settings) -> web.Application:
                 seconds=settings.reconcile_seconds,
             )
 
+            app[CHECKS]["consumers"] = lambda: _all_taken(ingest, identities)
+
             async def prepare() -> None:
                 await _seed(settings, instances)
                 await attempts.reload_numbers()
@@ -172,6 +176,11 @@ async def _session(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
         connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
     ) as session:
         yield session
+
+
+async def _all_taken(*consumers: Consumer[MediaReceived] | Consumer[IdentityChanged]) -> None:
+    for consumer in consumers:
+        await consumer.check()
 
 
 async def _seed(settings: Settings, instances: InstanceRepository) -> None:

@@ -16,10 +16,13 @@ class Claim(Enum):
 
 
 def claim(current: Attachment, delivery: Delivery) -> Claim:
-    """A repeated webhook is a duplicate and does nothing; a redelivered event of a half-finished attempt resumes."""
+    """A repeated webhook is a duplicate and does nothing; a redelivered event of a half-finished attempt resumes.
+
+    An attempt further ahead was planned before somebody reset the count ("retry now"): it is overtaken, too.
+    """
     if current.media.status is not MediaStatus.PENDING:
         return Claim.DONE
-    if delivery.attempt > current.media.attempts:
+    if delivery.attempt == current.media.attempts + 1:
         return Claim.BEGIN
     if delivery.attempt == current.media.attempts and delivery.redelivered:
         return Claim.RESUME

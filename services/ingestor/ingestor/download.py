@@ -9,8 +9,8 @@ import aiohttp
 from pydantic import SecretStr
 from yarl import URL
 
-from ingestor.graph import USER_AGENT
-from ingestor.graph_errors import classify, read_error, wait_asked_for
+from ingestor.graph import HEADERS, at_most
+from ingestor.graph_errors import classify, dead_link, read_error, wait_asked_for
 from ingestor.hosts import AllowedHosts
 from shared.errors import ErrorCode, PipelineError, TransientError
 
@@ -64,7 +64,7 @@ class Downloader:
         origin = url.origin()
         for _ in range(_MOST_HOPS + 1):
             self._hosts.check(url)
-            headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+            headers = dict(HEADERS)
             if url.origin() == origin:  # the token belongs to the host that Graph named, and to no other
                 headers["Authorization"] = f"Bearer {access_token.get_secret_value()}"
             response = await self._session.get(url, headers=headers, allow_redirects=False)
@@ -84,11 +84,10 @@ class Downloader:
 async def _refuse_unless_ok(response: aiohttp.ClientResponse) -> None:
     if response.status == 200:
         return
-    error = read_error(await response.content.read(_MOST_ERROR_BYTES))
-    meaning = classify(response.status, error, retry_after_seconds=wait_asked_for(response.headers))
     if response.status in _DEAD_LINK:
-        raise LinkRefused(meaning)
-    raise meaning
+        raise LinkRefused(dead_link(response.status))
+    error = read_error(await at_most(response, _MOST_ERROR_BYTES))
+    raise classify(response.status, error, retry_after_seconds=wait_asked_for(response.headers))
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

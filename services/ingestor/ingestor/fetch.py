@@ -112,12 +112,19 @@ class Fetcher:
         return original
 
     async def _staged(self, location: MediaLocation, access_token: SecretStr, workspace: Path) -> StagedFile:
+        """Reading stops at the announced size, or at our limit where none was announced: a body may be endless."""
+        announced = location.size_bytes
         async with self._downloader.open(location.url, access_token=access_token) as body:
             try:
-                return await stage(body.chunks, workspace / "original", limit=self._max_bytes)
+                return await stage(
+                    body.chunks, workspace / "original", limit=self._max_bytes if announced is None else announced
+                )
             except ObjectTooLarge:
-                announced = body.announced_bytes or 0
-                raise TooLarge(size_bytes=announced if announced > self._max_bytes else None) from None
+                if announced is not None:
+                    msg = f"Meta announced {announced} bytes and sent more"
+                    raise TransientError(msg, code=ErrorCode.MEDIA_CORRUPT, max_retries=_FEW_RETRIES) from None
+                told = body.announced_bytes or 0
+                raise TooLarge(size_bytes=told if told > self._max_bytes else None) from None
 
     async def _kept(self, staged: StagedFile, attachment: Attachment) -> Original:
         sniffed = sniff(staged.head)

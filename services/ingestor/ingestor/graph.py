@@ -1,5 +1,6 @@
 """Graph's metadata of a media id: where the bytes are now, how many, and their digest."""
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from shared.errors import ErrorCode, TransientError
 
 log = structlog.get_logger(__name__)
 
-USER_AGENT = "attache/0.1"
-"""Meta answers some clients without one with HTML or an error."""
+HEADERS = {"User-Agent": "attache/0.1", "Accept-Encoding": "identity"}
+"""Of every request. Meta answers some clients without a user agent with HTML or an error; nothing is decompressed."""
+_METADATA_SECONDS = 30.0
+_LARGEST_SIZE = 2**62  # what MongoDB can hold; larger than any limit all the same
 _MOST_METADATA_BYTES = 64 * 1024
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -44,10 +47,13 @@ class Graph:
         # the id is opaque and comes from outside: it must stay one segment of the path, dots included
         segment = quote(media_id, safe="").replace(".", "%2E")
         url = URL(f"{self._base}/{segment}", encoded=True).with_query(phone_number_id=phone_number_id)
-        headers = {"Authorization": f"Bearer {access_token.get_secret_value()}", "User-Agent": USER_AGENT}
+        headers = HEADERS | {"Authorization": f"Bearer {access_token.get_secret_value()}"}
         try:
-            async with self._session.get(url, headers=headers, allow_redirects=False) as response:
-                body = await response.content.read(_MOST_METADATA_BYTES)
+            async with (
+                asyncio.timeout(_METADATA_SECONDS),
+                self._session.get(url, headers=headers, allow_redirects=False) as response,
+            ):
+                body = await at_most(response, _MOST_METADATA_BYTES)
                 status, answer_headers = response.status, response.headers
         except TimeoutError as error:
             msg = "Graph did not answer in time"
@@ -67,6 +73,16 @@ class Graph:
             graphVersion=answer_headers.get("facebook-api-version"),
         )
         raise classify(status, graph_error, retry_after_seconds=wait_asked_for(answer_headers))
+
+
+async def at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body, or the start of one that is longer than any answer should be."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) >= limit:
+            break
+    return bytes(body[:limit])
 
 
 def _read(body: bytes) -> MediaLocation | None:
@@ -89,8 +105,8 @@ def _read(body: bytes) -> MediaLocation | None:
 
 def _whole(value: object) -> int | None:
     """A size: an integer on the wire, a string in Meta's examples, sometimes absent."""
-    if isinstance(value, bool):
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(_LARGEST_SIZE)):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         return None
-    if isinstance(value, int):
-        return value if value >= 0 else None
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None
+    return min(value, _LARGEST_SIZE)

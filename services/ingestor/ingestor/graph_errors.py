@@ -11,6 +11,7 @@ from shared.model import Model
 
 _FEW_RETRIES = 3
 _MAINTENANCE_SECONDS = 120.0
+_LARGEST = 2**31
 
 _TOKEN = frozenset({0, 104, 190})
 _PERMISSION = frozenset({3, 10, *range(200, 300), 131005})
@@ -18,6 +19,7 @@ _ACCOUNT = frozenset({368, 131031, 131045, 133010})
 _THROTTLED = frozenset({4, 80007, 130429, 131048, 131056})
 _TRANSIENT = frozenset({1, 2, 131000, 131016})
 _MAINTENANCE = 131057
+_BAD_REQUEST = frozenset({33, 100, 131008, 131009, 131052, 131053})
 _INVALID_PARAMETER = 100
 _MISSING_OBJECT = 33  # as the subcode of 100
 
@@ -50,7 +52,14 @@ def read_error(body: bytes) -> GraphError:
         "is_transient": bool,
         "fbtrace_id": str,
     }
-    return GraphError.model_validate({k: v for k, v in error.items() if k in wanted and isinstance(v, wanted[k])})
+    return GraphError.model_validate(
+        {
+            name: value
+            for name, value in error.items()
+            # a number that no database holds is no error code
+            if isinstance(value, wanted.get(name, ())) and not (isinstance(value, int) and abs(value) > _LARGEST)
+        }
+    )
 
 
 def classify(status: int, error: GraphError, *, retry_after_seconds: float | None) -> PipelineError:
@@ -75,9 +84,17 @@ def classify(status: int, error: GraphError, *, retry_after_seconds: float | Non
         return _unavailable(said, facts, retry_after_seconds or _MAINTENANCE_SECONDS)
     if code in _TRANSIENT or error.is_transient or status >= 500:
         return _unavailable(said, facts, retry_after_seconds)
-    if code is None:
-        return _by_status(status, said, facts, retry_after_seconds)
-    return PermanentError(f"Meta refuses the request ({said})", code=ErrorCode.PROVIDER_REJECTED, **facts)
+    if code in _BAD_REQUEST:
+        return PermanentError(f"Meta refuses the request ({said})", code=ErrorCode.PROVIDER_REJECTED, **facts)
+    return _by_status(status, said, facts, retry_after_seconds)
+
+
+def dead_link(status: int) -> TransientError:
+    """What it means when a link that Graph has just given is refused: Graph itself took the token, so try again."""
+    code = ErrorCode.PROVIDER_AUTH if status == 401 else ErrorCode.PROVIDER_NOT_FOUND
+    return TransientError(
+        f"Meta's fresh link does not work (HTTP {status})", code=code, provider_status=status, max_retries=_FEW_RETRIES
+    )
 
 
 def wait_asked_for(headers: Mapping[str, str]) -> float | None:
@@ -88,7 +105,7 @@ def wait_asked_for(headers: Mapping[str, str]) -> float | None:
         waits.append(float(after))
     try:
         usage = json.loads(headers.get("X-Business-Use-Case-Usage", "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         usage = {}
     for entries in usage.values() if isinstance(usage, dict) else ():
         for entry in entries if isinstance(entries, list) else ():

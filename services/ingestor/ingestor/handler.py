@@ -6,6 +6,7 @@ import structlog
 
 from ingestor.attempts import Attempts
 from ingestor.claim import Claim, claim
+from ingestor.fairness import FairShare
 from ingestor.fetch import Fetcher, TooLarge
 from ingestor.register import Register
 from ingestor.settlement import Settlement
@@ -35,6 +36,7 @@ class IngestHandler:
         announcer: Announcer,
         attempts: Attempts,
         clock: Clock,
+        fair_share: FairShare,
         max_bytes: int,
     ) -> None:
         self._register = register
@@ -44,6 +46,7 @@ class IngestHandler:
         self._announcer = announcer
         self._attempts = attempts
         self._clock = clock
+        self._fair_share = fair_share
         self._max_bytes = max_bytes
         self._downloads = SingleFlight()
 
@@ -106,7 +109,11 @@ class IngestHandler:
         # by digest where Meta gave one, so that one picture from two customers is downloaded once
         async with self._downloads.of(current.media.declared.sha256 or current.id):
             linked = await self._fetcher.linked(current)
-            original = linked or await self._fetcher.downloaded(current)
+            if linked is None:
+                async with self._fair_share.of(current.phone_number_id):
+                    original = await self._fetcher.downloaded(current)
+            else:
+                original = linked
         self._attempts.count("linked" if linked else "stored", current)
         return original
 

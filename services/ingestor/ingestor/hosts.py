@@ -1,6 +1,7 @@
 """Where an access token may travel: Graph itself, and media hosts of the list, over https, to public addresses."""
 
 import ipaddress
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from yarl import URL
 from shared.errors import ErrorCode, PermanentError
 
 _HTTPS = 443
+_HOST = re.compile(r"[a-z0-9.-]+")
+# NAT64, 6to4, Teredo, IPv4-compatible
+_TUNNELS = tuple(ipaddress.IPv6Network(net) for net in ("64:ff9b::/96", "2002::/16", "2001::/32", "::/96"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +27,8 @@ class AllowedHosts:
 
     def check(self, url: URL) -> None:
         """Raise `PermanentError` (`host_not_allowed`) unless a download from `url` is allowed."""
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise _refused(url, "it is not an https link")
         if url.user is not None or url.password is not None:
             raise _refused(url, "it holds a user name")
         if url.origin() == self.graph.origin():
@@ -30,6 +36,8 @@ class AllowedHosts:
         if url.scheme != "https" or url.port != _HTTPS:
             raise _refused(url, "only https on port 443 is allowed")
         host = (url.host or "").rstrip(".").lower()
+        if not _HOST.fullmatch(host):
+            raise _refused(url, "the host has characters that no host name has")
         if _is_address(host):
             raise _refused(url, "it names an address instead of a host")
         # the list's hosts and Graph's, and what is below them by whole labels: evilfbcdn.net is not fbcdn.net
@@ -55,7 +63,7 @@ class PublicAddresses(AbstractResolver):
         found = await self._resolver.resolve(host, port, family)
         if host == self._exempt:
             return found
-        public = [entry for entry in found if ipaddress.ip_address(entry["host"]).is_global]
+        public = [entry for entry in found if _is_public(entry["host"])]
         if not public:
             msg = f"Meta's link leads to {host}, which points to a private address"
             raise PermanentError(msg, code=ErrorCode.HOST_NOT_ALLOWED)
@@ -64,6 +72,16 @@ class PublicAddresses(AbstractResolver):
     async def close(self) -> None:
         """Nothing is held."""
         await self._resolver.close()
+
+
+def _is_public(text: str) -> bool:
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        if any(address in tunnel for tunnel in _TUNNELS):
+            return False  # an IPv4 address in disguise, private ones among them
+        if address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+    return address.is_global and not address.is_multicast
 
 
 def _is_address(host: str) -> bool:

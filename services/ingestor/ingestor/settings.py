@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 
 from shared.fernet_keys import FERNET_KEYS_EXPECTED, FernetKeys
-from shared.settings import CommaList, Flag, Problem, WholeNumber, WorkerSettings
+from shared.settings import AccessToken, CommaList, Flag, Problem, WholeNumber, WorkerSettings
 
 _SEED = ("WHATSAPP_ACCESS_TOKEN", "WHATSAPP_PHONE_NUMBER_ID")
 
@@ -45,7 +45,7 @@ class Settings(WorkerSettings):
         default=("fbsbx.com", "fbcdn.net"), description="a comma list of host names such as fbsbx.com,fbcdn.net"
     )
     whatsapp_allow_http_graph: Flag = Field(default=False, description="true or false")
-    whatsapp_access_token: SecretStr | None = Field(
+    whatsapp_access_token: AccessToken | None = Field(
         default=None, description="an access token, together with WHATSAPP_PHONE_NUMBER_ID"
     )
     whatsapp_phone_number_id: str | None = Field(
@@ -53,10 +53,14 @@ class Settings(WorkerSettings):
     )
     credentials_encryption_key: FernetKeys = Field(description=FERNET_KEYS_EXPECTED)
     media_max_original_bytes: WholeNumber = Field(
-        default=104857600, gt=0, description="a whole number of bytes above 0"
+        default=104857600, gt=0, le=2**40, description="a whole number of bytes from 1 to 1099511627776 (1 TiB)"
     )
-    media_lifetime_hours: WholeNumber = Field(default=168, gt=0, description="a whole number of hours above 0")
-    reconcile_seconds: WholeNumber = Field(default=30, gt=0, description="a whole number of seconds above 0")
+    media_lifetime_hours: WholeNumber = Field(
+        default=168, gt=0, le=8760, description="a whole number of hours from 1 to 8760 (a year)"
+    )
+    reconcile_seconds: WholeNumber = Field(
+        default=30, gt=0, le=86400, description="a whole number of seconds from 1 to 86400 (a day)"
+    )
     prefetch: WholeNumber = Field(default=16, ge=1, le=1000, description="a whole number from 1 to 1000")
 
     @classmethod

@@ -49,7 +49,7 @@ class Settings(StorageSettings):
     port: WholeNumber = Field(default=8081, ge=1, le=65535, description="a port number from 1 to 65535")
     credentials_encryption_key: FernetKeys = Field(description=FERNET_KEYS_EXPECTED)
     media_max_original_bytes: WholeNumber = Field(
-        default=100 * 1024 * 1024, gt=0, description="a whole number of bytes above 0"
+        default=104857600, gt=0, le=2**40, description="a whole number of bytes from 1 to 1099511627776 (1 TiB)"
     )
     files_signing_secret: SigningSecret = Field(
         description=f"at least {_SECRET_BYTES} bytes, such as `openssl rand -hex 32` prints"

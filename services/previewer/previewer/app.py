@@ -23,7 +23,7 @@ from shared.repository.blobs import BlobRepository
 from shared.repository.messages import MessageRepository
 from shared.resources import background, database_ready, open_database, open_store
 from shared.updates import Announcer
-from shared.web import GRACE_SECONDS, new_app
+from shared.web import CHECKS, GRACE_SECONDS, new_app
 
 SERVICE = "previewer"
 
@@ -65,6 +65,8 @@ def build_app(settings: Settings) -> web.Application:
                 service=SERVICE,
                 poison_code=ErrorCode.PREVIEW_CRASHED,
             )
+
+            app[CHECKS]["consumer"] = consumer.check
 
             async def work() -> None:
                 await database_ready(database)

@@ -29,6 +29,7 @@ PROTECTED = [
         {"Authorization": f"Basic {OPERATOR}"},
         {"Authorization": "Bearer"},
         {"Authorization": "Bearer \N{LATIN SMALL LETTER E WITH ACUTE}"},
+        {"Authorization": "Bearer \udcff"},  # a byte that is no UTF-8
     ],
 )
 async def test_nobody_gets_in_without_a_token(client: Client, method: str, path: str, headers: dict[str, str]) -> None:
@@ -61,6 +62,7 @@ async def test_a_token_in_the_query_is_no_token(client: Client) -> None:
         ("/api/messages?cursor=nope", "cursor"),
         ("/api/conversations?cursor=W10", "cursor"),
         ("/api/messages?cursor=WzEsIDJd", "cursor"),
+        (f"/api/messages?cursor={'W1tb' * 2000}", "cursor"),
     ],
 )
 async def test_a_wrong_query_is_told_what_would_be_right(client: Client, token: str, path: str, says: str) -> None:

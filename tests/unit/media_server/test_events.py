@@ -109,7 +109,7 @@ async def test_without_an_upgrade_the_answer_says_what_is_needed(client: Client)
     assert (await response.json())["code"] == "upgrade_required"
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2026-05-04T12:00:00", "1700000000"])
+@pytest.mark.parametrize("since", ["yesterday", "2026-05-04T12:00:00", "1700000000", "0001-01-01T00:00:00+14:00"])
 async def test_a_since_that_is_no_time_is_refused(client: Client, since: str) -> None:
     with pytest.raises(WSServerHandshakeError) as caught:
         await client.ws_connect("/api/events", headers=authorization(), params={"since": since})

@@ -114,24 +114,16 @@ async def test_what_a_killed_process_left_is_swept_once_it_is_old(store: Filesys
     assert files(store) == {".incomplete/new/original"}
 
 
-async def test_a_taken_key_keeps_its_bytes_and_the_second_source_is_dropped(store: FilesystemStore) -> None:
-    await put(store, KEY, b"same")
-    before = store.path(KEY).stat().st_ino
-
-    await put(store, KEY, b"same")
-
-    assert store.path(KEY).stat().st_ino == before
-    assert files(store) == {KEY}
-
-
-async def test_a_damaged_object_is_replaced(store: FilesystemStore) -> None:
-    """Keys are derived from content: another size under the same key can only be damage."""
+@pytest.mark.parametrize("damaged", [b"whole", b"who", b"wh\0le"])
+async def test_what_lies_at_a_key_is_replaced_by_verified_bytes(store: FilesystemStore, damaged: bytes) -> None:
+    """Keys are derived from content: other bytes under the same key can only be damage, whatever their size."""
     await put(store, KEY, b"whole")
-    store.path(KEY).write_bytes(b"who")
+    store.path(KEY).write_bytes(damaged)
 
     await put(store, KEY, b"whole")
 
     assert await read(store, KEY) == b"whole"
+    assert files(store) == {KEY}
 
 
 async def test_many_may_put_the_same_key_at_once(store: FilesystemStore) -> None:

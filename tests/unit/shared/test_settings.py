@@ -5,12 +5,13 @@ import pytest
 from pydantic import Field, SecretStr
 
 from shared.settings import (
+    AccessToken,
     CommaList,
+    Delays,
     Flag,
     Problem,
     SecretList,
     WholeNumber,
-    WholeNumbers,
     WorkerSettings,
     load_settings,
 )
@@ -24,7 +25,8 @@ class Sample(WorkerSettings):
     max_bytes: WholeNumber = Field(default=10, gt=0, description="a whole number of bytes above 0")
     keep: Flag = Field(default=False, description="true or false")
     hosts: CommaList = Field(default=("a.example",), description="a comma list of hosts")
-    delays: WholeNumbers = Field(default=(5,), min_length=1, description="seconds, a comma list")
+    access_token: AccessToken | None = Field(default=None, description="an access token")
+    delays: Delays = Field(default=(5,), min_length=1, description="seconds, a comma list")
 
     @classmethod
     def contradictions(cls, given: Mapping[str, str]) -> Iterator[Problem]:
@@ -251,3 +253,37 @@ def test_mongodb_may_have_several_hosts(url: str, monkeypatch: pytest.MonkeyPatc
 )
 def test_a_broken_url_is_told(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert "RABBITMQ_URL: " in refused(monkeypatch, capsys, VERIFY_TOKEN="secret", RABBITMQ_URL=url)
+
+
+def test_an_at_sign_in_a_password_is_told_how_to_write_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = refused(monkeypatch, capsys, VERIFY_TOKEN="secret", MONGODB_URI="mongodb://user:p@ss@host/")
+
+    assert "%40" in message
+    assert "p@ss" not in message
+
+
+def test_a_file_is_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "uploads").write_text("")
+
+    assert "STORAGE_URL: " in refused(monkeypatch, capsys, VERIFY_TOKEN="secret", STORAGE_URL=str(tmp_path / "uploads"))
+
+
+@pytest.mark.parametrize("delays", ["0", "5,0", "5,2592001", "5,99999999999999999999"])
+def test_a_delay_that_no_queue_can_have_is_told(
+    delays: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "DELAYS: " in refused(monkeypatch, capsys, VERIFY_TOKEN="secret", DELAYS=delays)
+
+
+@pytest.mark.parametrize("token", ["two words", "line\nbreak", "r\N{LATIN SMALL LETTER E WITH ACUTE}sum"])
+def test_an_access_token_that_no_header_can_carry_is_told(
+    token: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = refused(monkeypatch, capsys, VERIFY_TOKEN="secret", ACCESS_TOKEN=token)
+
+    assert "ACCESS_TOKEN: " in message
+    assert token not in message

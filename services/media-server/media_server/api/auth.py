@@ -30,8 +30,9 @@ class Tokens:
 
     def demand(self, token: str | None, role: Role) -> None:
         """Raise 401 `unauthorized` for no known token, 403 `forbidden` for one of a lesser role."""
+        given = (token or "").encode("utf-8", "surrogateescape")  # a header may hold any bytes
         # every token is compared, also after one that matched
-        matching = [role for role, known in self._tokens.items() if hmac.compare_digest((token or "").encode(), known)]
+        matching = [role for role, known in self._tokens.items() if hmac.compare_digest(given, known)]
         if not matching:
             challenge = 'Bearer realm="attache"' + ("" if token is None else ', error="invalid_token"')
             raise Problem(

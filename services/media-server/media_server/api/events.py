@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -128,9 +128,9 @@ def _since(request: web.Request) -> datetime | None:
     try:
         # a plus sign that was not percent-encoded arrives as a space
         moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        msg = "since is a time as in RFC 3339, such as 2026-01-31T12:00:00.000Z"
-        raise bad_request(msg)
-    return moment
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    msg = "since is a time as in RFC 3339, such as 2026-01-31T12:00:00.000Z"
+    raise bad_request(msg)

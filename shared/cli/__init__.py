@@ -3,7 +3,7 @@
 import typer
 from cryptography.fernet import Fernet
 
-from shared.cli import instances
+from shared.cli import instances, simulate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +26,7 @@ def key() -> None:
 
 app.command("instances")(instances.show)
 app.command("instance-set")(instances.save)
+app.command("simulate", context_settings=simulate.PASS_THROUGH)(simulate.simulate)
 
 
 def main() -> None:

@@ -1,3 +1,3 @@
 from whatsapp_simulator.cli import app
 
-app(prog_name="whatsapp_simulator")
+app(prog_name="attache simulate")

@@ -17,3 +17,9 @@ def reset_connection(request: web.Request) -> None:
         return
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     transport.abort()
+
+
+def close_connection(request: web.Request) -> None:
+    """End the connection in good order once everything written is sent, whatever was promised."""
+    if request.transport is not None:
+        request.transport.close()

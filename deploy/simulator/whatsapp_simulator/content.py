@@ -6,7 +6,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 CHUNK_BYTES = 256 * 1024
@@ -86,18 +86,19 @@ class SyntheticContent:
             checksum = zlib.adler32(chunk, checksum)
         return checksum
 
-    @cached_property
-    def _filler(self) -> bytes:
-        # One repeated block: cheap enough to serve gigabytes; shake_256 makes it look compressed, as real media does.
-        return hashlib.shake_256(b"attache %d" % self.seed).digest(CHUNK_BYTES)
-
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
-        position = start
+        position, filler = start, _filler(self.seed)
         while position < end:
             if position < len(self.head):
                 chunk = self.head[position : min(end, position + CHUNK_BYTES)]
             else:
                 offset = (position - len(self.head)) % CHUNK_BYTES
-                chunk = self._filler[offset : offset + end - position]
+                chunk = filler[offset : offset + end - position]
             yield chunk
             position += len(chunk)
+
+
+@lru_cache(maxsize=16)
+def _filler(seed: int) -> bytes:
+    # One repeated block: cheap enough to serve gigabytes; shake_256 makes it look compressed, as real media does.
+    return hashlib.shake_256(b"attache %d" % seed).digest(CHUNK_BYTES)

@@ -1,49 +1,16 @@
-"""What the control API accepts, turned into the simulator's own types."""
+"""What the control API accepts besides faults, turned into the simulator's own types."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from whatsapp_simulator.faults import Fault, FaultName, Step
-from whatsapp_simulator.json_fields import BadInput, Fields
-from whatsapp_simulator.webhooks import Customer, Kind
-
-E = TypeVar("E", bound=StrEnum)
-
-_FAULT_OPTIONS: dict[str, tuple[str, type[Any]]] = {
-    "times": ("times", int),
-    "status": ("status", int),
-    "retryAfterSeconds": ("retry_after_seconds", int),
-    "delaySeconds": ("delay_seconds", float),
-}
-
-
-def read_fault(value: object) -> Fault:
-    """`{"name", "times"?, "at"?, "status"?, "retryAfterSeconds"?, "delaySeconds"?}`; only `name` is required."""
-    fields = Fields(value)
-    options: dict[str, Any] = {}
-    for key, (option, kind) in _FAULT_OPTIONS.items():
-        given, option_value = key in fields, fields.optional(key, kind)
-        if option_value is not None or (given and key == "retryAfterSeconds"):  # its null says: no such header
-            options[option] = option_value
-    options["name"] = read_choice(FaultName, fields.take("name", str))
-    at = fields.optional("at", str)
-    options["at"] = None if at is None else read_choice(Step, at)
-    fields.done()
-    try:
-        return Fault(**options)
-    except ValueError as error:
-        raise BadInput(str(error)) from error
-
-
-def read_faults(value: object) -> tuple[Fault, ...]:
-    """A JSON array of faults; null is none."""
-    if not isinstance(value, list | None):
-        raise BadInput("faults: expected a JSON array")
-    return tuple(read_fault(item) for item in value or ())
+from whatsapp_simulator.attachments import Kind
+from whatsapp_simulator.json_fields import BadInput, Fields, read_choice
+from whatsapp_simulator.parties import Customer
+from whatsapp_simulator.rate_limit import RateLimit
+from whatsapp_simulator.traffic import Traffic
 
 
 def read_customer(value: object) -> Customer:
@@ -59,16 +26,49 @@ def read_customer(value: object) -> Customer:
     return customer
 
 
+def read_limit(value: object) -> RateLimit:
+    """`{"requests", "perSeconds"?, "code"?, "status"?}`."""
+    fields = Fields(value)
+    given: dict[str, Any] = {
+        "requests": fields.take("requests", int),
+        "per_seconds": fields.optional("perSeconds", float),
+        "code": fields.optional("code", int),
+        "status": fields.optional("status", int),
+    }
+    fields.done()
+    try:
+        return RateLimit(**{name: value for name, value in given.items() if value is not None})
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
+def read_traffic(value: object) -> Traffic:
+    """`{"kinds": […], "count"?, "batch"?, "perSecond"?, "connections"?, "duplicates"?, "reorder"?, "customers"?,
+    "sizeBytes"?, "unique"?, "caption"?, "seed"?}`."""
+    fields = Fields(value)
+    given: dict[str, Any] = {
+        "kinds": tuple(str(kind) for kind in fields.take("kinds", list)),
+        "count": fields.optional("count", int),
+        "batch": fields.optional("batch", int),
+        "per_second": fields.optional("perSecond", float),
+        "connections": fields.optional("connections", int),
+        "duplicates": fields.optional("duplicates", float),
+        "reorder": fields.optional("reorder", bool),
+        "customers": fields.optional("customers", int),
+        "size_bytes": fields.optional("sizeBytes", int),
+        "unique": fields.optional("unique", bool),
+        "caption": fields.optional("caption", str),
+        "seed": fields.optional("seed", int),
+    }
+    fields.done()
+    try:
+        return Traffic(**{name: value for name, value in given.items() if value is not None})
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
 def read_kind(text: str) -> Kind:
     return read_choice(Kind, text)
-
-
-def read_choice(choices: type[E], text: str) -> E:
-    """The member with this value."""
-    try:
-        return choices(text)
-    except ValueError as error:
-        raise BadInput(f"{text!r} is none of {', '.join(choices)}") from error
 
 
 def read_base64(text: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whatsapp_simulator.webhooks import BusinessNumber, Customer
+from whatsapp_simulator.parties import BusinessNumber, Customer
 
 ADA = Customer(name="Ada Example", wa_id="15550109999", user_id="US.10000000000000000001")
 DEMO_NUMBER = BusinessNumber(phone_number_id="200300400500600")

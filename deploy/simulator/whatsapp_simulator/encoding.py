@@ -28,6 +28,11 @@ def graph_json(payload: Mapping[str, object]) -> bytes:
     return _compact(payload).replace("/", "\\/").encode("ascii")
 
 
+def present(**values: object) -> dict[str, object]:
+    """These keys, without those that have no value: Meta leaves optional keys out."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
 def sign(body: bytes, app_secret: str) -> str:
     """The value of `X-Hub-Signature-256` for exactly these bytes."""
     return "sha256=" + hmac.new(app_secret.encode(), body, hashlib.sha256).hexdigest()

@@ -1,86 +1,131 @@
-"""What goes wrong on request: faults, per media id, each for so many requests."""
+"""One fault: what goes wrong, at which request, for how many."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
+from whatsapp_simulator.fault_names import FAULTS, FaultName, Step
+from whatsapp_simulator.targets import Target
 
-class Step(StrEnum):
-    """The two requests that fetching one attachment takes."""
+__all__ = ["BodyForm", "Fault", "FaultName", "Per", "RetryAfterForm", "Shape", "Step"]
 
-    METADATA = "metadata"  # GET /{version}/{media-id}
-    DOWNLOAD = "download"  # GET {url}
-
-
-class FaultName(StrEnum):
-    """Every way in which Meta is known to fail."""
-
-    EXPIRED = "expired"  # metadata: code 100/33, as after seven days; download: 404, as after five minutes
-    UNAUTHORIZED = "unauthorized"  # metadata: 401 with code 190; download: 401 "Authentication Error"
-    RATE_LIMITED = "rate_limited"  # 429 with Retry-After
-    SERVER_ERROR = "server_error"  # 5xx; on metadata with a transient Graph error
-    HTML = "html"  # 200 with a web page
-    SLOW = "slow"  # the right answer, `delay_seconds` late
-    RESET = "reset"  # the connection is reset; a download has brought half of the file by then
-    CORRUPT = "corrupt"  # download: right size, wrong bytes
-    TRUNCATED = "truncated"  # download: a complete answer with half of the file
+_FOR_ALL = {"name", "times", "at", "share", "per"}
+_REDIRECTS = {301, 302, 303, 307, 308}
 
 
-_DOWNLOAD_ONLY = {FaultName.CORRUPT, FaultName.TRUNCATED}
-_USUALLY_AT_DOWNLOAD = _DOWNLOAD_ONLY | {FaultName.RESET, FaultName.HTML, FaultName.SLOW}
+class Per(StrEnum):
+    """What `share` is a share of."""
+
+    REQUEST = "request"  # each request has its own luck: a retry may well succeed
+    ATTACHMENT = "attachment"  # some media ids are unlucky, `times` times or always; the others never
+
+
+class BodyForm(StrEnum):
+    """The body of a refusal."""
+
+    JSON = "json"
+    EMPTY = "empty"
+    HTML = "html"
+    TEXT = "text"
+    CUT_JSON = "cut_json"  # ends in the middle
+    WRONG_TYPES = "wrong_types"  # an `error` whose code is text and whose message is a number
+
+
+class RetryAfterForm(StrEnum):
+    """How `Retry-After` says it."""
+
+    SECONDS = "seconds"
+    DATE = "date"
+    FRACTION = "fraction"  # "1.5": not allowed, yet seen
+    NEGATIVE = "negative"
+    JUNK = "junk"
+
+
+class Shape(StrEnum):
+    """Metadata of another form than expected."""
+
+    FIELDS = "fields"  # all but the link have a wrong type
+    URL = "url"  # the link is a number
+    NO_URL = "no_url"
+    EMPTY_OBJECT = "empty_object"
+    ARRAY = "array"
+    TEXT = "text"
+    NUMBER = "number"
+    NULL = "null"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One fault. `times=None` lasts until it is cleared; `at=None` takes the step at which this fault usually shows."""
+    """One fault. `times=None` lasts until it is cleared; `at=None` takes the step at which this fault usually shows.
+
+    `share` below 1 leaves the others alone. An option that means nothing to this fault is refused.
+    """
 
     name: FaultName
     times: int | None = None
     at: Step | None = None
-    status: int = 503  # of `server_error`
-    retry_after_seconds: int | None = 1  # of `rate_limited`; None leaves the header out
-    delay_seconds: float = 1.0  # of `slow`
+    share: float = 1.0
+    per: Per = Per.REQUEST
+    status: int | None = None
+    code: int | None = None
+    subcode: int | None = None
+    is_transient: bool | None = None
+    message: str | None = None
+    body: BodyForm | None = None
+    retry_after_seconds: int | None = 1  # None: no such header
+    retry_after_form: RetryAfterForm | None = (
+        None  # other refusals than `rate_limited` have the header if this is given
+    )
+    regain_access_minutes: int | None = None
+    delay_seconds: float = 1.0
+    bytes_per_second: int = 1024
+    size_bytes: int | None = None
+    after_bytes: int | None = None
+    target: Target = Target.SAME_HOST
+    url: str | None = None  # any place; `{path}` in it becomes path and query of a link that works
+    hops: int = 1
+    shape: Shape = Shape.FIELDS
 
     def __post_init__(self) -> None:
-        if self.times is not None and self.times < 1:
-            raise ValueError(f"{self.name}: times must be 1 or more, or absent")
-        if self.name in _DOWNLOAD_ONLY and self.at is Step.METADATA:
-            raise ValueError(f"{self.name}: shows only at the download")
-        if not 500 <= self.status <= 599:
-            raise ValueError(f"{self.name}: {self.status} is not a 5xx status")
-        if self.delay_seconds < 0 or (self.retry_after_seconds or 0) < 0:
-            raise ValueError(f"{self.name}: a time cannot be negative")
+        problem = self._problem()
+        if problem is not None:
+            raise ValueError(f"{self.name}: {problem}")
 
     @property
     def step(self) -> Step:
         """The request that this fault meets."""
-        return self.at or (Step.DOWNLOAD if self.name in _USUALLY_AT_DOWNLOAD else Step.METADATA)
+        return self.at or FAULTS[self.name].steps[0]
 
+    def _problem(self) -> str | None:
+        kind = FAULTS[self.name]
+        meaningless = [
+            field.name
+            for field in fields(self)
+            if field.name not in _FOR_ALL | kind.options and getattr(self, field.name) != field.default
+        ]
+        counts = (self.size_bytes, self.after_bytes, self.retry_after_seconds, self.regain_access_minutes)
+        checks = {
+            f"{', '.join(meaningless)} means nothing to it": bool(meaningless),
+            "times must be 1 or more, or absent": self.times is not None and self.times < 1,
+            f"shows only at the {kind.steps[0]}": self.step not in kind.steps,
+            "share must be above 0 and at most 1": not 0 < self.share <= 1,
+            "a time, a size or a count cannot be negative": self.delay_seconds < 0
+            or any(count is not None and count < 0 for count in counts),
+            "bytes_per_second and hops must be 1 or more": self.bytes_per_second < 1 or self.hops < 1,
+            self._status_problem() or "": self._status_problem() is not None,
+        }
+        return next((words for words, wrong in checks.items() if wrong), None)
 
-class FaultPlan:
-    """The faults in force. Several for one media id take effect one after the other, each at its own step."""
-
-    def __init__(self) -> None:
-        self._faults: dict[str, tuple[Fault, ...]] = {}
-        self._used: dict[tuple[str, int], int] = {}
-
-    def put(self, media_id: str, *faults: Fault) -> None:
-        """Replace what is planned for this media id; with no faults, everything about it works again."""
-        for position in range(len(self._faults.pop(media_id, ()))):
-            self._used.pop((media_id, position), None)
-        if faults:
-            self._faults[media_id] = faults
-
-    def planned(self) -> dict[str, tuple[Fault, ...]]:
-        """What was put, by media id; used-up faults included."""
-        return dict(self._faults)
-
-    def take(self, media_id: str, step: Step) -> Fault | None:
-        """The fault that this request meets, counted as used; None when it is to succeed."""
-        for position, fault in enumerate(self._faults.get(media_id, ())):
-            used = self._used.get((media_id, position), 0)
-            if fault.step is step and (fault.times is None or used < fault.times):
-                self._used[media_id, position] = used + 1
-                return fault
+    def _status_problem(self) -> str | None:
+        status = self.status
+        if status is None:
+            return None
+        if self.name is FaultName.SERVER_ERROR and not 500 <= status <= 599:
+            return f"{status} is not a 5xx status"
+        if self.name is FaultName.REDIRECT and status not in _REDIRECTS:
+            return f"{status} is not a redirect"
+        lowest = 200 if self.name in {FaultName.EMPTY, FaultName.HTML, FaultName.NOT_JSON, FaultName.JSON} else 400
+        if self.name is not FaultName.REDIRECT and not lowest <= status <= 599:
+            return f"{status} is not a status from {lowest} to 599"
         return None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 
+from whatsapp_simulator.attachments import Kind
 from whatsapp_simulator.content import BytesContent, Content, SyntheticContent
-from whatsapp_simulator.webhooks import Kind
 
 WORD_DOCUMENT = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
@@ -23,13 +24,23 @@ class Sample:
 
     def read(self) -> bytes:
         """The file's bytes."""
-        return resources.files("whatsapp_simulator").joinpath("samples", self.resource).read_bytes()
+        return _resource(self.resource)
 
     def content(self, *, size_bytes: int | None = None, seed: int = 0) -> Content:
         """The file; with `size_bytes` the file followed by filler, other filler for each `seed`."""
-        if size_bytes is None:
-            return BytesContent(self.read())
-        return SyntheticContent(size_bytes=size_bytes, seed=seed, head=self.read())
+        return _content(self.resource, size_bytes, seed)
+
+
+@lru_cache(maxsize=32)
+def _resource(name: str) -> bytes:
+    return resources.files("whatsapp_simulator").joinpath("samples", name).read_bytes()
+
+
+@lru_cache(maxsize=64)  # the digest of a large file takes long, and many messages may bring the same one
+def _content(name: str, size_bytes: int | None, seed: int) -> Content:
+    if size_bytes is None:
+        return BytesContent(_resource(name))
+    return SyntheticContent(size_bytes=size_bytes, seed=seed, head=_resource(name))
 
 
 SAMPLES = {
@@ -52,3 +63,6 @@ SAMPLES = {
     "zip": Sample(resource="archive.zip", kind=Kind.DOCUMENT, mime_type="application/zip", filename="archive.zip"),
 }
 """By the name that the command line, the control API and `Simulator.add_sample` use."""
+
+LARGEST_SAMPLE_BYTES = 32 * 1024
+"""No sample is larger; files of at least this size can be made of any of them."""

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from whatsapp_simulator.encoding import graph_json
+from whatsapp_simulator.graph_codes import look_up
 from whatsapp_simulator.tokens import TokenProblem
+
+_BUSINESS = "100200300400500"
 
 
 def graph_answer(payload: Mapping[str, object], *, status: int = 200) -> web.Response:
@@ -17,60 +20,63 @@ def graph_answer(payload: Mapping[str, object], *, status: int = 200) -> web.Res
     return web.Response(body=graph_json(payload), status=status, content_type="application/json", charset="UTF-8")
 
 
+def graph_error(
+    code: int,
+    *,
+    subcode: int | None = None,
+    status: int | None = None,
+    message: str | None = None,
+    details: str | None = None,
+    is_transient: bool | None = None,
+    about: str = "",
+) -> web.Response:
+    """An error by its code; what is not given is as Meta usually has it. `about`: the id that was asked for."""
+    known = look_up(code, subcode, about=about)
+    kind = "GraphMethodException" if (code, subcode) == (100, 33) else "OAuthException"
+    error: dict[str, object] = {"message": message or known.message, "type": kind, "code": code}
+    if subcode is not None:
+        error["error_subcode"] = subcode
+    if known.is_transient if is_transient is None else is_transient:
+        error["is_transient"] = True
+    if details or known.details:
+        error["error_data"] = {"messaging_product": "whatsapp", "details": details or known.details}
+    error["fbtrace_id"] = f"A{secrets.token_urlsafe(16)}"
+    return graph_answer({"error": error}, status=status or known.status)
+
+
 def bad_token(problem: TokenProblem) -> web.Response:
     """401 with code 190."""
-    if problem is TokenProblem.EXPIRED:
-        message = "Error validating access token: Session has expired on Monday, 21-Sep-26 10:00:00 PDT."
-        return _error(401, message, code=190, subcode=463)
-    return _error(401, "Invalid OAuth access token - Cannot parse access token", code=190)
+    return graph_error(190, subcode=463 if problem is TokenProblem.EXPIRED else None)
 
 
-def no_such_object(media_id: str, method: str = "get") -> web.Response:
+def no_such_object(object_id: str, method: str = "get") -> web.Response:
     """400 with code 100/33: unknown, deleted, too old, or of a number that this token may not read."""
-    message = (
-        f"Unsupported {method} request. Object with ID '{media_id}' does not exist, cannot be loaded due to missing "
-        "permissions, or does not support this operation"
-    )
-    return _error(400, message, code=100, subcode=33, kind="GraphMethodException")
+    known = look_up(100, 33, about=object_id)
+    return graph_error(100, subcode=33, message=known.message.replace("get", method, 1))
 
 
 def unknown_on_delete() -> web.Response:
     """400 with code 100, as recorded for the deletion of an unknown id."""
-    return _error(400, "(#100) Invalid parameter", code=100)
+    return graph_error(100)
 
 
 def unknown_path() -> web.Response:
     """400 with code 2500: no version, or nothing that this API has."""
-    return _error(400, "Unknown path components", code=2500)
+    return graph_error(2500)
 
 
-def transient(status: int) -> web.Response:
-    """5xx with code 2 and `is_transient`."""
-    message = "An unexpected error has occurred. Please retry your request later."
-    return _error(status, message, code=2, is_transient=True)
+def app_usage(percent: int) -> dict[str, str]:
+    """`X-App-Usage`: percent of what the app may ask."""
+    return {"X-App-Usage": json.dumps({"call_count": percent, "total_time": 25, "total_cputime": 25})}
 
 
-def rate_limited(retry_after_seconds: int | None) -> web.Response:
-    """429 with code 4 and the usage header of an application that is over its limit."""
-    response = _error(429, "(#4) Application request limit reached", code=4, is_transient=True)
-    response.headers["X-App-Usage"] = json.dumps({"call_count": 100, "total_time": 25, "total_cputime": 25})
-    if retry_after_seconds is not None:
-        response.headers["Retry-After"] = str(retry_after_seconds)
-    return response
-
-
-def _error(
-    status: int,
-    message: str,
-    *,
-    code: int,
-    subcode: int | None = None,
-    kind: str = "OAuthException",
-    is_transient: bool = False,
-) -> web.Response:
-    error: dict[str, object] = {"message": message, "type": kind, "code": code}
-    if subcode is not None:
-        error["error_subcode"] = subcode
-    if is_transient:
-        error["is_transient"] = True
-    return graph_answer({"error": error | {"fbtrace_id": f"A{secrets.token_urlsafe(16)}"}}, status=status)
+def business_usage(percent: int, *, regain_access_minutes: int) -> dict[str, str]:
+    """`X-Business-Use-Case-Usage`: percent of what the business may ask, and when it may ask again."""
+    usage = {
+        "type": "whatsapp",
+        "call_count": percent,
+        "total_cputime": 5,
+        "total_time": 7,
+        "estimated_time_to_regain_access": regain_access_minutes,
+    }
+    return {"X-Business-Use-Case-Usage": json.dumps({_BUSINESS: [usage]})}

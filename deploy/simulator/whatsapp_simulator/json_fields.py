@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import TypeVar
 
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 
 
 class BadInput(ValueError):
@@ -42,3 +44,11 @@ class Fields:
     def done(self) -> None:
         if self._left:
             raise BadInput(f"unknown: {', '.join(sorted(self._left))}")
+
+
+def read_choice(choices: type[E], text: str) -> E:
+    """The member with this value."""
+    try:
+        return choices(text)
+    except ValueError as error:
+        raise BadInput(f"{text!r} is none of {', '.join(choices)}") from error

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
+from whatsapp_simulator.attachments import Kind
 from whatsapp_simulator.clock import Clock
 from whatsapp_simulator.content import Content
-from whatsapp_simulator.webhooks import BusinessNumber, Kind
+from whatsapp_simulator.parties import BusinessNumber
 
 MEDIA_LIFETIME_SECONDS = 7 * 24 * 3600
+UPLOAD_LIFETIME_SECONDS = 30 * 24 * 3600
 LINK_LIFETIME_SECONDS = 300
+PUBLIC = "cdn"
+"""The source of links that need no token, as redirects to another host have them."""
 
 
 class SizeForm(StrEnum):
@@ -36,6 +41,7 @@ class Media:
     filename: str | None = None
     animated: bool = False
     size_form: SizeForm = SizeForm.INTEGER
+    lifetime_seconds: float = MEDIA_LIFETIME_SECONDS
 
     @property
     def sha256(self) -> str:
@@ -43,8 +49,13 @@ class Media:
         return self.content.digest.hex()
 
 
+def new_media_id() -> str:
+    """Digits, as Meta's are; treat them as opaque."""
+    return str(10**14 + secrets.randbelow(9 * 10**14))
+
+
 class MediaShelf:
-    """All media by id. What is deleted or older than seven days is not found."""
+    """All media by id. What is deleted or past its lifetime (of customers' media: seven days) is not found."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -56,9 +67,13 @@ class MediaShelf:
     def find(self, media_id: str) -> Media | None:
         """The media, while Meta keeps it."""
         media = self._media.get(media_id)
-        if media is None or self._clock.now() >= media.added_at + MEDIA_LIFETIME_SECONDS:
+        if media is None or self._clock.now() >= media.added_at + media.lifetime_seconds:
             return None
         return media
+
+    def held(self, media_id: str) -> Media:
+        """The media, past its time or not; KeyError when there is none."""
+        return self._media[media_id]
 
     def delete(self, media_id: str) -> None:
         """Forget it; deleting nothing is fine."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
 import aiohttp
 
@@ -16,9 +18,10 @@ NO_ANSWER = 0
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """What became of one webhook: the HTTP status of each attempt, `NO_ANSWER` where none came."""
+    """What became of one webhook: the HTTP status of each attempt, or `NO_ANSWER`, and how long each took."""
 
     statuses: tuple[int, ...]
+    seconds: tuple[float, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -52,13 +55,14 @@ class WebhookSender:
             "User-Agent": "facebookexternalua",
             "X-Hub-Signature-256": sign(body, app_secret or self._app_secret),
         }
-        statuses = [await self._post(url, body, headers)]
+        attempts = [await self._timed(url, body, headers)]
         for delay in self._retry_delays_seconds:
-            if statuses[-1] == 200:
+            if attempts[-1][0] == 200:
                 break
             await asyncio.sleep(delay)
-            statuses.append(await self._post(url, body, headers))
-        return Delivery(statuses=tuple(statuses))
+            attempts.append(await self._timed(url, body, headers))
+        statuses, seconds = zip(*attempts, strict=True)
+        return Delivery(statuses=statuses, seconds=seconds)
 
     async def verify(self, url: str, verify_token: str) -> bool:
         """The handshake by which Meta checks a callback address: does it echo the challenge, and only that?"""
@@ -70,9 +74,15 @@ class WebhookSender:
         except (aiohttp.ClientError, TimeoutError):
             return False
 
+    async def _timed(self, url: str, body: bytes, headers: dict[str, str]) -> tuple[int, float]:
+        began = time.perf_counter()
+        return await self._post(url, body, headers), time.perf_counter() - began
+
     async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
         try:
-            request = self._session.post(url, data=body, headers=headers, timeout=self._limit, allow_redirects=False)
+            # a stream, because aiohttp warns of large bodies that are none
+            data = BytesIO(body)
+            request = self._session.post(url, data=data, headers=headers, timeout=self._limit, allow_redirects=False)
             async with request as response:
                 await response.read()
                 return response.status

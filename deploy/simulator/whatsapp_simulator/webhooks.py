@@ -1,167 +1,106 @@
 """Webhook payloads as Meta builds them, from plain data. Pure: no clock, no network, no randomness.
 
-Optional keys are left out unless given, as Meta does.
+Optional keys are left out unless given, as Meta does. Everything that a payload is built of can be imported from here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Any
+
+from whatsapp_simulator.attachments import Attachment, Kind
+from whatsapp_simulator.calls import Call
+from whatsapp_simulator.contents import (
+    Edit,
+    Flow,
+    MediaPlaceholder,
+    MessageContent,
+    Other,
+    Revoke,
+    SystemNotice,
+    Text,
+    Unsupported,
+)
+from whatsapp_simulator.encoding import escape
+from whatsapp_simulator.messages import ECHOES, HISTORY, HistoryChunk, Message, echo
+from whatsapp_simulator.parties import BusinessNumber, Customer
+from whatsapp_simulator.updates import AccountError, FieldChange, Status, Update, WebhookError
+
+__all__ = [
+    "ECHOES",
+    "HISTORY",
+    "MOST_BYTES",
+    "MOST_UPDATES",
+    "AccountError",
+    "Attachment",
+    "BusinessNumber",
+    "Call",
+    "Customer",
+    "Edit",
+    "FieldChange",
+    "Flow",
+    "HistoryChunk",
+    "Kind",
+    "MediaPlaceholder",
+    "Message",
+    "MessageContent",
+    "Other",
+    "Revoke",
+    "Status",
+    "SystemNotice",
+    "Text",
+    "Unsupported",
+    "Update",
+    "WebhookError",
+    "WebhookTooLarge",
+    "body_of",
+    "echo",
+    "envelope",
+]
+
+MOST_UPDATES = 1000
+"""The most that Meta puts into one POST."""
+MOST_BYTES = 3 * 1024 * 1024
+"""The largest body that Meta sends."""
 
 
-class Kind(StrEnum):
-    """What the user sent. A voice note travels as type `audio` with `voice: true`."""
-
-    IMAGE = "image"
-    VIDEO = "video"
-    AUDIO = "audio"
-    VOICE = "voice"
-    DOCUMENT = "document"
-    STICKER = "sticker"
+class WebhookTooLarge(ValueError):
+    """More than Meta ever puts into one POST: 1000 updates, 3 MB."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class BusinessNumber:
-    """One number of the business: the addressee of every webhook."""
-
-    phone_number_id: str
-    display_phone_number: str = "15550100001"
-    waba_id: str = "100200300400500"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Customer:
-    """Who writes. Since 2026 any of it may be missing, the phone number (`wa_id`) too."""
-
-    name: str | None = None
-    username: str | None = None
-    wa_id: str | None = None
-    user_id: str | None = None
-
-    def contact(self) -> dict[str, object]:
-        profile = _present(name=self.name, username=self.username)
-        return _present(profile=profile or None, wa_id=self.wa_id, user_id=self.user_id)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attachment:
-    """A media object: what a message says of its file. `sha256` is the text as sent, right or wrong."""
-
-    kind: Kind
-    media_id: str
-    mime_type: str
-    sha256: str | None
-    caption: str | None = None
-    filename: str | None = None
-    animated: bool = False
-    url: str | None = None
-
-    @property
-    def type(self) -> str:
-        return "audio" if self.kind is Kind.VOICE else self.kind.value
-
-    def body(self) -> dict[str, object]:
-        own: dict[str, object] = {}
-        if self.type == "audio":
-            own["voice"] = self.kind is Kind.VOICE
-        if self.kind is Kind.STICKER:
-            own["animated"] = self.animated
-        return (
-            _present(caption=self.caption, filename=self.filename, mime_type=self.mime_type, sha256=self.sha256)
-            | {"id": self.media_id}
-            | own
-            | _present(url=self.url)
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Text:
-    """A plain text message: no media."""
-
-    text: str
-    type: str = "text"
-
-    def body(self) -> dict[str, object]:
-        return {"body": self.text}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Message:
-    """One entry of `messages[]`."""
-
-    number: BusinessNumber
-    id: str
-    timestamp: int
-    sender: Customer
-    content: Attachment | Text
-    group_id: str | None = None
-    context: Mapping[str, object] | None = None
-
-    def as_json(self) -> dict[str, object]:
-        sender = {"from": self.sender.wa_id} if self.sender.wa_id is not None else {}
-        return (
-            sender
-            | _present(from_user_id=self.sender.user_id, group_id=self.group_id)
-            | {"id": self.id, "timestamp": str(self.timestamp), "type": self.content.type}
-            | _present(context=self.context)
-            | {self.content.type: self.content.body()}
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Status:
-    """One entry of `statuses[]`: what became of a message that the business sent."""
-
-    number: BusinessNumber
-    id: str
-    timestamp: int
-    status: str
-    recipient_id: str | None = None
-
-    def as_json(self) -> dict[str, object]:
-        return {"id": self.id, "status": self.status, "timestamp": str(self.timestamp)} | _present(
-            recipient_id=self.recipient_id
-        )
-
-
-Update = Message | Status
+def body_of(updates: Sequence[Update]) -> bytes:
+    """What is sent for these updates, byte for byte."""
+    body = escape(envelope(updates))
+    if len(updates) > MOST_UPDATES or len(body) > MOST_BYTES:
+        raise WebhookTooLarge(f"{len(updates)} updates, {len(body)} bytes")
+    return body
 
 
 def envelope(updates: Sequence[Update]) -> dict[str, object]:
-    """The body of one POST: an entry for each run of updates of one WABA, in it a change for each run of one number."""
+    """The body of one POST: an entry for each run of updates of one WABA, in it a change for each run of one number
+    and field."""
     return {
         "object": "whatsapp_business_account",
         "entry": [
-            {
-                "id": waba_id,
-                "changes": [
-                    {"field": "messages", "value": _value(number, list(run))}
-                    for number, run in groupby(of_waba, key=lambda update: update.number)
-                ],
-            }
+            {"id": waba_id, "changes": list(_changes(of_waba))}
             for waba_id, of_waba in groupby(updates, key=lambda update: update.number.waba_id)
         ],
     }
 
 
-def _value(number: BusinessNumber, updates: Sequence[Update]) -> dict[str, object]:
-    messages = [update for update in updates if isinstance(update, Message)]
-    statuses = [update for update in updates if isinstance(update, Status)]
-    contacts = [sender.contact() for sender in dict.fromkeys(message.sender for message in messages)]
-    return {
-        "messaging_product": "whatsapp",
-        "metadata": {
-            "display_phone_number": number.display_phone_number,
-            "phone_number_id": number.phone_number_id,
-        },
-    } | _present(
-        contacts=[contact for contact in contacts if contact] or None,
-        messages=[message.as_json() for message in messages] or None,
-        statuses=[status.as_json() for status in statuses] or None,
-    )
+def _changes(updates: Iterator[Update]) -> Iterator[dict[str, object]]:
+    def place(update: Update) -> tuple[BusinessNumber, str, int]:
+        return update.number, update.field, id(update) if update.alone else 0
 
-
-def _present(**values: object) -> dict[str, object]:
-    return {key: value for key, value in values.items() if value is not None}
+    for (number, field, _), run in groupby(updates, key=place):
+        value: dict[str, Any] = {
+            "messaging_product": "whatsapp",
+            "metadata": {
+                "display_phone_number": number.display_phone_number,
+                "phone_number_id": number.phone_number_id,
+            },
+        }
+        for update in run:
+            update.add_to(value)
+        yield {"field": field, "value": value}

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.unit.whatsapp_simulator.peers import Receiver
 from whatsapp_simulator import Simulator
 
 
@@ -113,6 +114,90 @@ async def test_the_clock_the_tokens_and_the_counts_are_under_control(
     assert sim.requests.metadata() == 0
 
 
+async def test_faults_for_all_come_and_go(sim: Simulator, session: aiohttp.ClientSession, control: Control) -> None:
+    url = f"{sim.base_url}/v25.0/{sim.add_sample('photo').id}"
+
+    await control("PUT", "faults", [{"name": "graph_error", "code": 131016, "per": "attachment"}])
+    _, planned = await control("GET", "faults")
+    async with session.get(url) as broken:
+        assert broken.status == 500
+    await control("DELETE", "faults")
+
+    assert planned == {"*": [{"name": "graph_error", "code": 131016, "per": "attachment"}]}
+    async with session.get(url) as healed:
+        assert healed.status == 200
+    _, requests = await control("GET", "requests")
+    assert requests["faults"] == {"graph_error": 1}
+
+
+async def test_a_limit_is_set_and_lifted(sim: Simulator, session: aiohttp.ClientSession, control: Control) -> None:
+    url = f"{sim.base_url}/v25.0/{sim.add_sample('photo').id}"
+
+    await control("PUT", "limit", {"requests": 0, "code": 80007})
+    async with session.get(url) as refused:
+        assert (refused.status, (await refused.json())["error"]["code"]) == (429, 80007)
+    await control("DELETE", "limit")
+
+    async with session.get(url) as healed:
+        assert healed.status == 200
+
+
+async def test_kinds_are_sent_by_name(control: Control, received: list[Any]) -> None:
+    status, sent = await control("POST", "webhooks", {"messages": [{"kind": "flow"}, {"kind": "edit", "caption": "x"}]})
+
+    messages = received[0]["entry"][0]["changes"][0]["value"]["messages"]
+    assert status == 200
+    assert [message["type"] for message in messages] == ["interactive", "image", "edit"]
+    assert [message["id"] for message in messages] == sent["messageIds"]
+
+
+async def test_traffic_is_run_to_its_end(control: Control, received: list[Any]) -> None:
+    order = {"kinds": ["photo", "text"], "count": 10, "batch": 5, "duplicates": 1, "reorder": True}
+
+    status, sent = await control("POST", "traffic", order)
+
+    assert status == 200
+    assert len(received) == 4
+    assert {key: sent[key] for key in ("posts", "updates", "attachments", "duplicates", "refused", "statuses")} == {
+        "posts": 4,
+        "updates": 10,
+        "attachments": 5,
+        "duplicates": 2,
+        "refused": 0,
+        "statuses": {"200": 4},
+    }
+
+
+async def test_a_receiver_is_subscribed_over_http(control: Control, receiver: Receiver) -> None:
+    fine = await control("PUT", "subscription", {"url": receiver.url})
+    wrong = await control("PUT", "subscription", {"url": receiver.url, "verifyToken": "another"})
+    status, sent = await control("POST", "webhooks", {"messages": [{"text": "hi"}]})
+
+    assert (fine, wrong) == ((200, {"verified": True}), (502, {"verified": False}))
+    assert (status, sent["accepted"]) == (200, True)
+
+
+async def test_the_outbox_shows_what_the_business_sent(
+    sim: Simulator, session: aiohttp.ClientSession, control: Control
+) -> None:
+    words = {"messaging_product": "whatsapp", "to": "15550109999", "type": "text", "text": {"body": "hi"}}
+    await session.post(f"{sim.base_url}/v25.0/{sim.number.phone_number_id}/messages", json=words)
+
+    _, (message,) = await control("GET", "outbox")
+    await control("DELETE", "outbox")
+
+    assert message.items() >= {"to": "15550109999", "payload": words}.items()
+    assert (await control("GET", "outbox"))[1] == []
+
+
+async def test_names_can_be_asked_for(control: Control) -> None:
+    _, kinds = await control("GET", "kinds")
+    _, faults = await control("GET", "fault-names")
+
+    assert kinds["flow"] == "a Flow reply with three files"
+    assert faults["gone"] == "410"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "words"),
     [
@@ -128,6 +213,13 @@ async def test_the_clock_the_tokens_and_the_counts_are_under_control(
         ("PUT", "faults/7", {}, "expected a JSON array"),
         ("POST", "webhooks", {"messages": []}, "none given"),
         ("POST", "webhooks", {"messages": [{"mediaId": "9"}]}, "'9' is not held"),
+        ("PUT", "faults", [{"name": "corrupt", "code": 4}], "code means nothing to it"),
+        ("PUT", "limit", {"requests": -1}, "a limit needs"),
+        ("POST", "webhooks", {"messages": [{"kind": "film"}]}, "'film' is none of image"),
+        ("POST", "webhooks", {"messages": [{"kind": "text"}]}, "no receiver"),
+        ("POST", "webhooks", {"messages": [{"text": "hi", "kid": 1}]}, "unknown: kid"),
+        ("POST", "traffic", {"kinds": ["film"]}, "film: no such kind"),
+        ("POST", "traffic", {"kinds": ["text"]}, "no receiver"),
         ("POST", "clock", {"advanceSeconds": -1}, "only be set forward"),
         ("POST", "clock", 5, "expected a JSON object"),
     ],

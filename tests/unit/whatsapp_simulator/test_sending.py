@@ -1,43 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from whatsapp_simulator import NO_ANSWER, NotSubscribed, Simulator, Text, sign
-
-
-@dataclass
-class Receiver:
-    """A webhook endpoint that answers what it is told and keeps what it got."""
-
-    url: str = ""
-    answers: list[int] = field(default_factory=list)
-    got: list[tuple[bytes, str]] = field(default_factory=list)
-
-    async def verify(self, request: web.Request) -> web.Response:
-        if request.query["hub.verify_token"] != "demo-verify-token":
-            return web.Response(status=403)
-        assert request.query["hub.mode"] == "subscribe"
-        return web.Response(text=request.query["hub.challenge"])
-
-    async def receive(self, request: web.Request) -> web.Response:
-        self.got.append((await request.read(), request.headers["X-Hub-Signature-256"]))
-        return web.Response(status=self.answers.pop(0) if self.answers else 200)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    receiver, app = Receiver(), web.Application()
-    app.router.add_get("/hook", receiver.verify)
-    app.router.add_post("/hook", receiver.receive)
-    async with TestServer(app) as server:
-        receiver.url = str(server.make_url("/hook"))
-        yield receiver
+from tests.unit.whatsapp_simulator.peers import Receiver
+from whatsapp_simulator import NO_ANSWER, NotSubscribed, Simulator, Text, WebhookTooLarge, sign
 
 
 async def test_the_handshake_decides_where_webhooks_go(sim: Simulator, receiver: Receiver) -> None:
@@ -115,3 +84,21 @@ async def test_messages_go_to_the_number_that_owns_their_media(sim: Simulator) -
 
     assert message.number == other
     assert message.timestamp == int(sim.clock.now())
+
+
+@pytest.mark.parametrize("updates", [[Text(text="a")] * 1001, [Text(text="a" * 4_000_000)]], ids=["updates", "bytes"])
+async def test_what_meta_never_sends_at_once_is_refused(
+    sim: Simulator, receiver: Receiver, updates: list[Text]
+) -> None:
+    with pytest.raises(WebhookTooLarge):
+        await sim.send(*(sim.message(text) for text in updates), to=receiver.url)
+
+    assert receiver.got == []
+
+
+async def test_a_thousand_updates_are_one_webhook(sim: Simulator, receiver: Receiver) -> None:
+    delivery = await sim.send(*(sim.message(Text(text="a")) for _ in range(1000)), to=receiver.url)
+
+    assert delivery.statuses == (200,)
+    assert len(delivery.seconds) == 1
+    assert len(receiver.values()[0]["messages"]) == 1000

@@ -1,12 +1,19 @@
 """Fixtures for every suite. Servers start only when a test asks for one of them."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from pymongo import MongoClient
 
 from tests.infrastructure import TestServers, fresh_broker, running_servers
+
+if TYPE_CHECKING:
+    from tests.e2e.world import World
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +49,12 @@ def mongodb_database(mongodb_uri: str) -> Iterator[str]:
     yield name
     with MongoClient[dict[str, object]](mongodb_uri) as client:
         client.drop_database(name)
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def world(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One running Attache for all tests that want it; they keep out of each other's way by sending their own media."""
+    from tests.e2e.world import running_world  # the whole stack and the simulator: only for those who want them
+
+    async with running_world(servers, tmp_path_factory.mktemp("world")) as world:
+        yield world

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import LIMIT_BYTES
-from tests.e2e.world import JSON, World
+from tests.e2e.world import JSON, LIMIT_BYTES, World
 from whatsapp_simulator.faults import Fault, FaultName
 from whatsapp_simulator.files import SAMPLES
 from whatsapp_simulator.webhooks import Customer

@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
+import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,13 @@ from typing import Any, TypeVar
 import aiohttp
 from pymongo import MongoClient
 
-from local_stack import Stack
+from local_stack import Stack, stack
+from local_stack.demo.secrets import DemoSecrets, environment
+from tests.infrastructure import TestServers, fresh_broker
 from whatsapp_simulator import ADA, Simulator
 from whatsapp_simulator.webhooks import Customer, Message
+
+LIMIT_BYTES = 5_000_000
 
 JSON = dict[str, Any]
 T = TypeVar("T")
@@ -34,9 +39,10 @@ class Frames:
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """A running stack with its simulator, API, database and files."""
+    """A running stack with its settings, simulator, API (as operator), database and files."""
 
     stack: Stack
+    settings: Mapping[str, str]
     simulator: Simulator
     api: aiohttp.ClientSession
     database: MongoClient[JSON]
@@ -138,6 +144,47 @@ class World:
             if line.get("event") == "message_media_updated" and line.get("messageId") == wamid
         ]
         return sorted(lines, key=lambda line: (line["revision"], line["timestamp"]))
+
+
+@asynccontextmanager
+async def running_world(servers: TestServers, data: Path) -> AsyncIterator[World]:
+    """The four real processes on real servers, and a simulated Meta that is subscribed to them."""
+    made_up = DemoSecrets.new()
+    name = f"e2e-{secrets.token_hex(6)}"
+    with fresh_broker(servers) as broker_url, MongoClient[JSON](servers.mongodb_uri) as database:
+        async with Simulator(
+            app_secret=made_up.app_secret, verify_token=made_up.verify_token, access_token=made_up.access_token
+        ) as simulator:
+            settings = environment(
+                made_up,
+                simulator,
+                rabbitmq_url=broker_url,
+                mongodb_uri=servers.mongodb_uri,
+                limit_bytes=LIMIT_BYTES,
+            ) | {
+                "MONGODB_DATABASE": name,
+                "STORAGE_URL": str(data / "uploads"),
+                "MEDIA_RETRY_DELAYS": "1,2,3",
+                "RECONCILE_SECONDS": "1",
+            }
+            headers = {"Authorization": f"Bearer {made_up.operator_token}"}
+            async with (
+                stack(data, settings) as services,
+                aiohttp.ClientSession(services.url("media-server"), headers=headers) as api,
+            ):
+                assert await simulator.subscribe(f"{services.url('webhook-gateway')}/webhooks/whatsapp")
+                running = World(
+                    stack=services,
+                    settings=settings,
+                    simulator=simulator,
+                    api=api,
+                    database=database,
+                    database_name=name,
+                    uploads=data / "uploads",
+                )
+                async with listening(running):
+                    yield running
+        database.drop_database(name)
 
 
 @asynccontextmanager

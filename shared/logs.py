@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from shared.ids import new_correlation_id
 from shared.settings import ServiceSettings
 
 REDACTED = "[redacted]"
@@ -44,19 +45,24 @@ _URL_PASSWORD = re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^/\s:@]*:)[^@\s/]+(?=@)")
 
 
 def configure_logging(settings: ServiceSettings, *, service: str) -> None:
-    """Send structlog and the standard library's loggers to stdout, in the chosen format, redacted."""
+    """Send structlog and the standard library's loggers to stdout, in the chosen format, redacted.
+
+    A line that belongs to no webhook, event or request has a `correlationId` too: that of this run of the service.
+    """
     as_console = settings.log_format == "console" or (settings.log_format is None and sys.stdout.isatty())
     redact = Redaction(settings.secrets())
+    of_this_run = new_correlation_id()
 
-    def name_service(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    def say_whose(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         event["service"] = service
+        event.setdefault("correlationId", of_this_run)
         return event
 
     before: Sequence[Processor] = (
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
-        name_service,
+        say_whose,
     )
     # a traceback is a text before it is redacted, and shows no local variables: they hold secrets
     render: Processor = (

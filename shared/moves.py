@@ -101,8 +101,8 @@ def ingest_again(*, now: datetime) -> Move:
     """The download is to be done (again): attempts start from the beginning, and no original is promised meanwhile."""
     return Move(
         to=MediaStatus.PENDING,
-        set={"attempts": 0, "wakeAt": now + QUEUED},
-        drop=("nextAttemptAt", "failure", "storage", "facts"),
+        set={"attempts": 0, "wakeAt": now + QUEUED, "storage": {"renditions": {}}, "facts": {}},
+        drop=("nextAttemptAt", "failure"),
     )
 
 

@@ -60,8 +60,12 @@ class IngestHandler:
         if current is None or current.media.status is not MediaStatus.PENDING:
             return await self._answer_again(event.media_id, delivery)
         if event.rejection is not None and current.media.provider_media_id is None:
+            # not in Meta's words: this message goes into logs and headers, and theirs may quote anything
             raise PermanentError(
-                event.rejection.message, code=ErrorCode.PROVIDER_REJECTED, provider_code=event.rejection.provider_code
+                "Meta itself could not deliver this media, and has nothing to download; "
+                "ask the customer to send it again",
+                code=ErrorCode.PROVIDER_REJECTED,
+                provider_code=event.rejection.provider_code,
             )
         try:
             original = await self._original(current)

@@ -47,10 +47,11 @@ class Reconciler:
         now = self._clock()
         moved = 0
         async for attachment in self._messages.stranded(now, limit=_AT_ONCE):
-            claimed = await self._claimed(attachment)
-            if claimed is not None:
-                await self._publish(claimed)
-                moved += 1
+            with structlog.contextvars.bound_contextvars(correlationId=(correlation_id := new_correlation_id())):
+                claimed = await self._claimed(attachment)
+                if claimed is not None:
+                    await self._publish(claimed, correlation_id)
+                    moved += 1
         return moved
 
     async def _claimed(self, attachment: Attachment) -> Attachment | None:
@@ -66,7 +67,7 @@ class Reconciler:
         later = look_again(unchanged_since=media.updated_at, now=now)
         return attachment if await self._messages.wake_later(attachment, later) else None
 
-    async def _publish(self, attachment: Attachment) -> None:
+    async def _publish(self, attachment: Attachment, correlation_id: str) -> None:
         log.warning(
             "media.stranded",
             mediaId=attachment.id,
@@ -78,4 +79,4 @@ class Reconciler:
         event = stored_again(attachment) if is_stored else received_again(attachment)
         # above the document's count, so that it is taken for a new attempt and not for a duplicate of the last
         attempt = 1 if is_stored else attachment.media.attempts + 1
-        await self._publisher.publish([event], correlation_id=new_correlation_id(), attempt=attempt)
+        await self._publisher.publish([event], correlation_id=correlation_id, attempt=attempt)

@@ -46,8 +46,9 @@ def test_one_json_object_a_line_with_the_fields_of_the_contract(capsys: pytest.C
     with structlog.contextvars.bound_contextvars(correlationId="abc", attempt=2):
         log.info("message_media_updated", mediaId="m1", previousStatus=None, text="two\nlines, ä…")
     log.warning("another")
+    logging.getLogger("some.library").warning("a third")
 
-    first, second = lines(capsys)
+    first, second, third = lines(capsys)
     assert first | {"timestamp": ""} == {
         "event": "message_media_updated",
         "level": "info",
@@ -61,7 +62,8 @@ def test_one_json_object_a_line_with_the_fields_of_the_contract(capsys: pytest.C
     }
     assert first["timestamp"].endswith("Z")
     assert second["level"] == "warning"
-    assert "correlationId" not in second
+    assert second["correlationId"] not in {"", "abc"}, "a line of no webhook has the id of this run of the service"
+    assert third["correlationId"] == second["correlationId"]
 
 
 def test_libraries_speak_the_same_way_and_not_too_much(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,105 @@
+"""Section 5 of the contract: `attache`, its exit codes, and the make targets that exist by now.
+
+Exit code 1, and tokens from standard input and the environment: `tests/integration/test_cli_instances.py`.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from base64 import b64decode, urlsafe_b64decode
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from shared.cli import app
+
+ROOT = Path(__file__).parents[2]
+ATTACHE = Path(sys.executable).with_name("attache")
+TOKEN = "EAAGaccessTokenOfTheContract"
+TARGETS = ("demo", "test", "run", "lint", "format", "typecheck", "bench", "instances", "instance-set")
+
+
+def attache(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own command
+        [ATTACHE, *arguments],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd="/",
+    )
+
+
+def recipes() -> dict[str, list[str]]:
+    """The lines of each target; a line that ends in a backslash goes on in the next."""
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    found = re.findall(r"^([a-z-]+):.*\n((?:\t.*\n)+)", text, re.MULTILINE)
+    return {target: lines.splitlines() for target, lines in found}
+
+
+def made(*arguments: str) -> str:
+    """What make would run."""
+    environment = {"PATH": os.environ["PATH"]}
+    planned = subprocess.run(  # noqa: S603 - shows, does nothing
+        ["make", "--dry-run", *arguments],  # noqa: S607 - whichever make there is
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert planned.returncode == 0, planned.stderr
+    return planned.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_make_target_is_one_line(target: str) -> None:
+    assert len(recipes()[target]) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "calls"), [("instances", "attache instances"), ("instance-set", "attache instance-set")]
+)
+def test_a_make_target_of_the_operator_calls_attache(target: str, calls: str) -> None:
+    assert calls in made(target, "NUMBER=1")
+
+
+def test_make_instance_set_takes_number_name_and_default() -> None:
+    command = made("instance-set", "NUMBER=106540352242922", "NAME=My Shop", "DEFAULT=1")
+
+    assert command.endswith('attache instance-set "106540352242922" --name "My Shop" --default')
+
+
+def test_exit_code_0_is_done_and_attache_key_prints_a_fernet_key() -> None:
+    done = attache("key")
+
+    assert done.returncode == 0
+    assert len(urlsafe_b64decode(done.stdout.strip())) == 32
+
+
+@pytest.mark.parametrize("arguments", [[], ["nothing-of-that-name"], ["instances", "--nothing"], ["instance-set"]])
+def test_exit_code_2_is_wrong_usage(arguments: list[str]) -> None:
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+def test_exit_code_2_is_wrong_settings_all_of_them_named() -> None:
+    wrong = attache("instances", MONGODB_URI="127.0.0.1", MONGODB_DATABASE="a.b")
+
+    assert wrong.returncode == 2
+    named = re.findall(r"^  ([A-Z_]+): ", wrong.stderr, re.MULTILINE)
+    assert sorted(named) == ["CREDENTIALS_ENCRYPTION_KEY", "MONGODB_DATABASE", "MONGODB_URI"]
+
+
+@pytest.mark.parametrize("arguments", [["instance-set", "1", TOKEN], ["instance-set", "1", "--token", TOKEN]])
+def test_the_access_token_is_never_read_from_the_command_line(arguments: list[str]) -> None:
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+def test_a_wamid_holds_a_phone_number_and_the_documents_say_that_logs_are_personal_data() -> None:
+    """Section 4 asks for it."""
+    assert b"15550102030" in b64decode("HBgLMTU1NTAxMDIwMzAVAgASGBQzQTE2")
+
+    for document in ("README.md", "SECURITY.md"):
+        assert "ogs are personal data" in (ROOT / document).read_text()

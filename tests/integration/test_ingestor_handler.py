@@ -604,7 +604,7 @@ async def test_bytes_that_went_missing_are_downloaded_anew(world: World) -> None
 
 
 async def test_what_is_erased_meanwhile_stays_erased(world: World) -> None:
-    media = photo(world, Fault(name=FaultName.SLOW, delay_seconds=0.3, at=Step.METADATA))
+    media = photo(world, Fault(name=FaultName.SLOW, delay_seconds=1.5, at=Step.METADATA))
     event = world.announced(media)
     working = asyncio.create_task(world.deliver(event))
     async with asyncio.timeout(10):

@@ -5,7 +5,7 @@ from typing import Annotated
 from cryptography.fernet import Fernet
 from pydantic import AfterValidator, SecretStr
 
-from shared.settings import SecretList
+from shared.setting_types import SecretList
 
 
 def _fernet_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:

@@ -6,7 +6,8 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource
 
 from shared.fernet_keys import FERNET_KEYS_EXPECTED, FernetKeys
-from shared.settings import AccessToken, DatabaseSettings
+from shared.setting_types import AccessToken
+from shared.settings import DatabaseSettings
 
 
 class CredentialSettings(DatabaseSettings):

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from shared.fernet_keys import FERNET_KEYS_EXPECTED, FernetKeys
-from shared.settings import AccessToken, CommaList, Flag, Problem, WholeNumber, WorkerSettings
+from shared.setting_types import AccessToken, CommaList, Flag, WholeNumber
+from shared.settings import Problem, WorkerSettings
 
 _SEED = ("WHATSAPP_ACCESS_TOKEN", "WHATSAPP_PHONE_NUMBER_ID")
 

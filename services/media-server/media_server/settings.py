@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 
 from shared.fernet_keys import FERNET_KEYS_EXPECTED, FernetKeys
-from shared.settings import Problem, StorageSettings, WholeNumber
+from shared.setting_types import WholeNumber
+from shared.settings import Problem, StorageSettings
 
 _SECRET_BYTES = 32
 _TOKEN_CHARACTERS = 16

@@ -4,7 +4,8 @@ import os
 
 from pydantic import Field
 
-from shared.settings import WholeNumber, WorkerSettings
+from shared.setting_types import WholeNumber
+from shared.settings import WorkerSettings
 
 
 class Settings(WorkerSettings):

@@ -2,7 +2,8 @@
 
 from pydantic import Field, SecretStr
 
-from shared.settings import SecretList, ServiceSettings, WholeNumber
+from shared.setting_types import SecretList, WholeNumber
+from shared.settings import ServiceSettings
 
 MIB = 1024 * 1024
 

@@ -4,17 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 
-from shared.settings import (
-    AccessToken,
-    CommaList,
-    Delays,
-    Flag,
-    Problem,
-    SecretList,
-    WholeNumber,
-    WorkerSettings,
-    load_settings,
-)
+from shared.setting_types import AccessToken, CommaList, Delays, Flag, SecretList, WholeNumber
+from shared.settings import Problem, WorkerSettings, load_settings
 
 
 class Sample(WorkerSettings):

@@ -1,0 +1,99 @@
+"""The kinds of values that settings have, each refusing what is not right with a reason for people.
+
+Types as they stand in the environment: whole numbers are plain digits, booleans `true` or `false`, lists have commas.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+LONGEST_DELAY_SECONDS = 2_592_000
+"""30 days; RabbitMQ counts a queue's TTL in milliseconds, in 32 bits."""
+
+
+def _whole_number(value: Any) -> Any:
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        msg = "not a whole number"
+        raise ValueError(msg)
+    return value
+
+
+def _true_or_false(value: Any) -> Any:
+    if isinstance(value, str):
+        if value not in {"true", "false"}:
+            msg = "neither true nor false"
+            raise ValueError(msg)
+        return value == "true"
+    return value
+
+
+def _items(value: Any) -> Any:
+    """Comma list, trimmed. An empty item is a mistake (a stray comma would silently mean something)."""
+    if not isinstance(value, str):
+        return value
+    items = tuple(item.strip() for item in value.split(","))
+    if "" in items:
+        msg = "the list has an empty item"
+        raise ValueError(msg)
+    return items
+
+
+def _secret_items(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    return _items(value)
+
+
+def url_of(*schemes: str) -> AfterValidator:
+    """Accept a secret URL of one of these schemes that names a host; its text may hold a password."""
+
+    def check(value: SecretStr) -> SecretStr:
+        try:
+            parts = urlsplit(value.get_secret_value())
+            named = parts.scheme in schemes and bool(parts.hostname)
+            if "," not in parts.netloc:  # several hosts, as MongoDB allows, have several ports
+                _ = parts.port
+        except ValueError:
+            named = False
+        if named and parts.netloc.count("@") > 1:
+            msg = "the user name or password holds an @, which is written %40 in a URL"
+            raise ValueError(msg)
+        if not named:
+            msg = f"not a URL that starts with {' or '.join(scheme + '://' for scheme in schemes)} and names a host"
+            raise ValueError(msg)
+        return value
+
+    return AfterValidator(check)
+
+
+def _folder(value: str) -> str:
+    scheme = value.partition("://")[0] if "://" in value else ""
+    if scheme:
+        msg = f"{scheme}:// storage is not available in this version"
+        raise ValueError(msg)
+    if "\0" in value or (Path(value).exists() and not Path(value).is_dir()):
+        msg = "not a folder"
+        raise ValueError(msg)
+    return value
+
+
+def _access_token(value: SecretStr) -> SecretStr:
+    """Accept what can stand in an `Authorization` header."""
+    token = value.get_secret_value()
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        msg = "it holds a space, a line break or a character that no access token has"
+        raise ValueError(msg)
+    return value
+
+
+AccessToken = Annotated[SecretStr, AfterValidator(_access_token)]
+WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
+Flag = Annotated[bool, BeforeValidator(_true_or_false)]
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
+Delay = Annotated[WholeNumber, Field(gt=0, le=LONGEST_DELAY_SECONDS)]
+Delays = Annotated[tuple[Delay, ...], NoDecode, BeforeValidator(_items)]
+SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secret_items)]
+Folder = Annotated[str, AfterValidator(_folder)]

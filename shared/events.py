@@ -20,7 +20,7 @@ class Event(Model):
 
 
 class Rejection(Model):
-    """Meta could not deliver the media itself (131052, 131060): there is nothing to download."""
+    """What Meta said of media it could not deliver (131052, 131060). Beside a media id the download is still tried."""
 
     provider_code: int
     message: str

@@ -1,28 +1,28 @@
 """The collection `conversations`: which conversation an attachment belongs to, however Meta names the customer.
 
 A conversation is (number, customer or group). A customer has up to three identities (phone digits, user id, parent
-user id), each of which belongs to one conversation of a number: a unique index sees to it, whatever races there are.
+user id) at a time, each of which leads to one live conversation of a number. How they are kept: `lineages`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
 from shared.clock import system_clock
 from shared.ids import new_conversation_id
 from shared.media import Customer, Sender
+from shared.repository.lineages import USER, Lineage, Lineages
 from shared.repository.mongo import Database, Document
+from shared.repository.ties import Tie, tied
 
 _WA = "wa:"
-_USER = "user:"
 _PARENT = "parent:"
 _GROUP = "group:"
+_NOBODY = ("unknown",)
 _MOST_PARTICIPANTS = 32  # a group has at most 8 at a time (Meta); some leave, others come
-_TRIES = 10
+_TRIES = 200  # each one that fails means that another change came through
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +35,17 @@ class Resolved:
     conversation_id: str
     merged: Sequence[str] = ()
 
+    @classmethod
+    def of(cls, lineage: Lineage) -> "Resolved":
+        """As it was read."""
+        return cls(conversation_id=lineage.id, merged=tuple(document["_id"] for document in lineage.merged))
+
 
 def identities(customer: Customer, group_id: str | None) -> tuple[str, ...]:
-    """What a conversation is known by: the group alone, else every identity of the customer that Meta gave."""
+    """What a conversation is known by: the group alone, else every identity of the customer, the surest first."""
     if group_id:
         return (_GROUP + group_id,)
-    named = ((_WA, customer.wa_id), (_USER, customer.user_id), (_PARENT, customer.parent_user_id))
+    named = ((USER, customer.user_id), (_PARENT, customer.parent_user_id), (_WA, customer.wa_id))
     return tuple(prefix + value for prefix, value in named if value)
 
 
@@ -49,6 +54,7 @@ class ConversationRepository:
 
     def __init__(self, database: Database) -> None:
         self._conversations = database["conversations"]
+        self._lineages = Lineages(database)
 
     async def resolve(
         self, *, phone_number_id: str, customer: Customer, group_id: str | None, sent_at: datetime
@@ -57,141 +63,101 @@ class ConversationRepository:
 
         A message that names nobody at all gets a conversation of the unknown of its number.
         """
-        known_by = identities(customer, group_id) or ("unknown",)
-        for _ in range(_TRIES):
-            try:
-                return await self._resolved(phone_number_id, known_by, sent_at)
-            except DuplicateKeyError:  # another webhook tied one of these identities in the same instant: look again
-                continue
-        raise _restless()
+        known_by = identities(customer, group_id) or _NOBODY
+        shown = {"lastMessageAt": sent_at} | ({"groupId": group_id} if group_id else {})
+        return await self._tied_together(phone_number_id, (), known_by, shown)
 
     async def renamed(self, *, phone_number_id: str, before: Customer, after: Customer) -> Resolved | None:
-        """Meta says that one customer's identity changed from `before` to `after`; None when neither is known.
+        """Meta says that one customer's identity changed from `before` to `after`; None when neither names anybody.
 
-        Unlike in `resolve`, another user id is not somebody else here: it is the new name of the same customer.
+        Unlike in `resolve`, another user id is not somebody else here: it is the new name of the same customer. When
+        neither is known yet, their messages may still be on the way: what was said is kept, in a conversation that
+        nobody sees before its first message.
         """
         old, new = identities(before, None), identities(after, None)
-        for _ in range(_TRIES):
-            matches = [document async for document in self._matching(phone_number_id, (*old, *new))]
-            if not matches:
-                return None
-            try:
-                return await self._merge(matches[0], matches[1:], (*new, *old))
-            except DuplicateKeyError:
-                continue
-        raise _restless()
+        if not old and not new:
+            return None
+        return await self._tied_together(phone_number_id, old, new, {"mergedInto": None})
 
     async def seen(self, conversation_id: str, *, sender: Sender, sent_at: datetime) -> None:
         """A message of this conversation has been registered: keep who took part and when it last moved."""
-        update: dict[str, Any] = {"$max": {"lastMessageAt": sent_at}}
-        participant = sender.to_document()
-        if participant:
-            same = [
-                {"$eq": [f"$$p.{key}", {"$literal": participant[key]}]}
-                for key in ("waId", "userId")
-                if key in participant
-            ]
-            others = {
-                "$filter": {
-                    "input": {"$ifNull": ["$participants", []]},
-                    "as": "p",
-                    "cond": {"$not": [{"$or": same}]} if same else {"$ne": ["$$p", {"$literal": participant}]},
-                }
-            }
-            newest = {"$slice": [{"$concatArrays": [others, [{"$literal": participant}]]}, -_MOST_PARTICIPANTS]}
-            last = {"$max": ["$lastMessageAt", sent_at]}
-            await self._conversations.update_one(
-                {"_id": conversation_id}, [{"$set": {"participants": newest, "lastMessageAt": last}}]
-            )
-            return
-        await self._conversations.update_one({"_id": conversation_id}, update)
+        last = {"$max": ["$lastMessageAt", sent_at]}
+        update: list[Document] = [
+            {"$set": {"lastMessageAt": last, **_participants(sender)}},
+            {"$unset": ["mergedInto"]},
+        ]
+        while True:
+            result = await self._conversations.update_one({"_id": conversation_id, "mergedInto": None}, update)
+            goes_on = conversation_id if result.matched_count else await self.surviving(conversation_id)
+            if goes_on == conversation_id:
+                return
+            conversation_id = goes_on
 
     async def surviving(self, conversation_id: str) -> str:
         """The id under which the conversation goes on: its own, or that of the one it was merged into."""
-        for _ in range(_TRIES):
+        passed: set[str] = set()
+        while conversation_id not in passed:  # else somebody linked them in a circle by hand
+            passed.add(conversation_id)
             document: Document | None = await self._conversations.find_one({"_id": conversation_id}, {"mergedInto": 1})
-            if document is None or "mergedInto" not in document:
-                return conversation_id
-            conversation_id = document["mergedInto"]
+            conversation_id = (document or {}).get("mergedInto") or conversation_id
         return conversation_id
 
-    async def _resolved(self, number: str, known_by: Sequence[str], sent_at: datetime) -> Resolved:
-        matches = [document async for document in self._matching(number, known_by)]
-        if not matches:
-            return Resolved(conversation_id=await self._create(number, known_by, sent_at))
-        keep = _right_one(matches, known_by)
-        if keep is None:  # the phone number was given to somebody new: it moves, the old conversation keeps its owner
-            await self._release(matches, known_by, keep=None)
-            return Resolved(conversation_id=await self._create(number, known_by, sent_at))
-        others = [document for document in matches if document["_id"] != keep["_id"]]
-        same_customer = [document for document in others if not _somebody_else(document, known_by)]
-        await self._release([d for d in others if d not in same_customer], known_by, keep=keep["_id"])
-        return await self._merge(keep, same_customer, known_by)
+    async def _tied_together(self, number: str, old: Sequence[str], new: Sequence[str], shown: Document) -> Resolved:
+        """Look, make the one change that is next, and look again, until the names are as they should be."""
+        for _ in range(_TRIES):
+            found = await self._lineages.known_by(number, {*old, *new})
+            tie = tied(found, old, new)
+            try:
+                done = await self._step(number, tie, shown)
+            except DuplicateKeyError:  # another webhook tied one of these identities in the same instant
+                continue
+            if done is not None:
+                return done
+        msg = "the identities of a customer change faster than they can be followed"
+        raise RuntimeError(msg)
 
-    async def _merge(self, keep: Document, younger: Sequence[Document], known_by: Sequence[str]) -> Resolved:
-        """Let `keep` go on as the conversation of all of them, known by every name that any of them had."""
-        inherited = [identity for document in younger for identity in document["identities"]]
-        for document in younger:
-            # the mark goes first: whoever comes now under an old identity finds it gone and looks again
-            await self._conversations.update_one(
-                {"_id": document["_id"]}, {"$set": {"mergedInto": keep["_id"]}, "$unset": {"identities": ""}}
-            )
-            # and who was merged into it before goes along, so that one look finds them all
-            await self._conversations.update_many(
-                {"mergedInto": document["_id"]}, {"$set": {"mergedInto": keep["_id"]}}
-            )
-        missing = [i for i in dict.fromkeys([*known_by, *inherited]) if i not in keep["identities"]]
-        if missing:
-            await self._conversations.update_one(
-                {"_id": keep["_id"]}, {"$addToSet": {"identities": {"$each": missing}}}
-            )
-        merged = self._conversations.find({"mergedInto": keep["_id"]}, {"_id": 1})
-        return Resolved(conversation_id=keep["_id"], merged=tuple([document["_id"] async for document in merged]))
+    async def _step(self, number: str, tie: Tie, shown: Document) -> Resolved | None:
+        if tie.taken:
+            for lineage, names in tie.taken:
+                await self._lineages.release(lineage, names)
+            return None
+        if not tie.same_customer:
+            return Resolved(conversation_id=await self._create(number, tie.missing, shown))
+        oldest, *younger = sorted(tie.same_customer, key=lambda lineage: lineage.age)
+        if younger:
+            await self._lineages.merge(oldest, younger[0])
+            return None
+        if tie.missing and not await self._lineages.add(oldest, tie.missing):
+            return None
+        return Resolved.of(oldest)
 
-    def _matching(self, number: str, known_by: Sequence[str]) -> AsyncIterator[Document]:
-        query = {"phoneNumberId": number, "identities": {"$in": list(known_by)}}
-        return self._conversations.find(query).sort([("createdAt", ASCENDING), ("_id", ASCENDING)])
-
-    async def _create(self, number: str, known_by: Sequence[str], sent_at: datetime) -> str:
+    async def _create(self, number: str, names: Sequence[str], shown: Document) -> str:
         conversation_id = new_conversation_id()
-        group = known_by[0].removeprefix(_GROUP) if known_by[0].startswith(_GROUP) else None
-        await self._conversations.insert_one(
-            {
-                "_id": conversation_id,
-                "phoneNumberId": number,
-                "identities": list(known_by),
-                "participants": [],
-                "lastMessageAt": sent_at,
-                "createdAt": system_clock(),
-            }
-            | ({"groupId": group} if group else {})
-        )
+        document = {
+            "_id": conversation_id,
+            "phoneNumberId": number,
+            "identities": list(names),
+            "participants": [],
+            "createdAt": system_clock(),
+            "version": 1,
+        }
+        await self._conversations.insert_one(document | shown)
         return conversation_id
 
-    async def _release(self, documents: Sequence[Document], known_by: Sequence[str], *, keep: str | None) -> None:
-        """Take the moved identities away from those who no longer own them."""
-        for document in documents:
-            if document["_id"] != keep:
-                await self._conversations.update_one(
-                    {"_id": document["_id"]}, {"$pull": {"identities": {"$in": list(known_by)}}}
-                )
 
+def _participants(sender: Sender) -> Document:
+    """Each person once, the one who wrote last at the end; what was known of them and is not said now is kept.
 
-def _restless() -> RuntimeError:
-    return RuntimeError("the identities of a customer change faster than they can be followed")
-
-
-def _right_one(matches: Sequence[Document], known_by: Sequence[str]) -> Document | None:
-    """The conversation with the same user id, else the oldest that does not belong to somebody else."""
-    users = {identity for identity in known_by if identity.startswith(_USER)}
-    by_user = [document for document in matches if users & set(document["identities"])]
-    free = [document for document in matches if not _somebody_else(document, known_by)]
-    candidates = [document for document in matches if document in by_user or document in free]
-    return candidates[0] if candidates else None
-
-
-def _somebody_else(document: Document, known_by: Sequence[str]) -> bool:
-    """It has a user id, and it is not this one's."""
-    theirs = {identity for identity in document["identities"] if identity.startswith(_USER)}
-    ours = {identity for identity in known_by if identity.startswith(_USER)}
-    return bool(theirs) and bool(ours) and not theirs & ours
+    Literals, for a name may look like an expression.
+    """
+    participant = sender.to_document()
+    if not participant:
+        return {}
+    same = [{"$eq": [f"$$p.{k}", {"$literal": participant[k]}]} for k in ("waId", "userId") if k in participant]
+    is_same: Document = {"$or": same} if same else {"$eq": ["$$p", {"$literal": participant}]}
+    known = {"$ifNull": ["$participants", []]}
+    others = {"$filter": {"input": known, "as": "p", "cond": {"$not": [is_same]}}}
+    earlier = {"$filter": {"input": known, "as": "p", "cond": is_same}}
+    merged = {"$reduce": {"input": earlier, "initialValue": {}, "in": {"$mergeObjects": ["$$value", "$$this"]}}}
+    newest = {"$mergeObjects": [merged, {"$literal": participant}]}
+    return {"participants": {"$slice": [{"$concatArrays": [others, [newest]]}, -_MOST_PARTICIPANTS]}}

@@ -60,7 +60,9 @@ class MessageRepository:
         if result.upserted_id is None:
             return None
         created = await self.get(document.id)
-        return None if created is None else Change(attachment=created, previous=None)
+        if created is None or created.media.revision != 1:  # changed by another since: what was inserted is told
+            created = document
+        return Change(attachment=created, previous=None)
 
     async def change(self, current: Attachment, move: Move) -> Change | None:
         """Carry out `move` on exactly the document that was read; None when it has changed since (read again).

@@ -133,6 +133,34 @@ async def test_a_replayed_body_that_is_still_unreadable_goes_back(gateway: Clien
     await until(lambda: is_empty(channel, UNREADABLE.name))
 
 
+async def test_a_parked_body_that_is_put_back_says_the_same_again_and_is_parked_once(
+    gateway: Client, channel: AbstractChannel
+) -> None:
+    body = raw(webhook(change(message("wamid.ODD", image={}), message("wamid.GOOD"))))
+    assert await post(gateway, body) == 200
+    (letter,) = await taken(channel, UNREADABLE.dead_letters)
+    (first,) = await taken(channel, INGEST.name)
+
+    put_back = aio_pika.Message(
+        letter.body, headers=letter.headers, correlation_id=letter.correlation_id, timestamp=letter.timestamp
+    )
+    await channel.default_exchange.publish(put_back, UNREADABLE.name)
+
+    (again,) = await taken(channel, INGEST.name)
+    events = [decode(MediaReceived, found.body) for found in (first, again)]
+    assert events[0].media_id == events[1].media_id
+    assert events[1].received_at == letter.timestamp
+    (parked,) = await taken(channel, UNREADABLE.dead_letters)
+    assert (parked.body, parked.correlation_id) == (body, letter.correlation_id)
+    assert {name: parked.headers[name] for name in ("x-reason", "x-error-code", "x-phone-number-id")} == {
+        "x-reason": "image without a media id at entry[0].changes[0].value.messages[0]",
+        "x-error-code": "undecodable_event",
+        "x-phone-number-id": events[0].phone_number_id,
+    }
+    await until(lambda: is_empty(channel, UNREADABLE.name))
+    assert await size(channel, UNREADABLE.dead_letters) == 0
+
+
 async def is_empty(channel: AbstractChannel, queue: str) -> bool:
     return await size(channel, queue) == 0
 

@@ -190,8 +190,84 @@ async def test_a_new_user_id_of_a_customer_is_not_somebody_else(conversations: C
     assert await id_of(conversations, BY_USER) == before
 
 
-async def test_a_change_of_nobody_we_know_is_nothing(conversations: ConversationRepository) -> None:
-    assert await conversations.renamed(phone_number_id=NUMBER, before=PHONE, after=BY_USER) is None
+async def test_a_change_of_somebody_whose_messages_are_still_on_the_way_is_kept_and_not_shown(
+    conversations: ConversationRepository, database: Database
+) -> None:
+    kept = await conversations.renamed(phone_number_id=NUMBER, before=PHONE, after=BY_USER)
+
+    assert (await Listing(database).conversations(limit=10)).items == []
+    assert kept is not None
+    assert await id_of(conversations, PHONE) == await id_of(conversations, BY_USER) == kept.conversation_id
+    await conversations.seen(kept.conversation_id, sender=Sender(wa_id=WA_ID), sent_at=NOW)
+    (listed,) = (await Listing(database).conversations(limit=10)).items
+    assert (listed.id, listed.last_message_at) == (kept.conversation_id, NOW)
+
+
+async def test_a_change_that_names_nobody_is_nothing(conversations: ConversationRepository) -> None:
+    assert await conversations.renamed(phone_number_id=NUMBER, before=Customer(), after=Customer()) is None
+
+
+async def test_a_new_phone_number_that_somebody_else_had_moves_and_nobody_is_merged(
+    conversations: ConversationRepository,
+) -> None:
+    stranger = await id_of(conversations, Customer(wa_id="15550109999", user_id="US.stranger"))
+    customer = await id_of(conversations, BOTH)
+
+    await conversations.renamed(phone_number_id=NUMBER, before=BOTH, after=Customer(wa_id="15550109999"))
+
+    assert await id_of(conversations, Customer(wa_id="15550109999")) == customer
+    assert await id_of(conversations, Customer(user_id="US.stranger")) == stranger
+
+
+async def test_an_old_phone_number_stays_with_whoever_has_it_since(conversations: ConversationRepository) -> None:
+    since = await id_of(conversations, Customer(wa_id=WA_ID, user_id="US.since"))
+
+    await conversations.renamed(phone_number_id=NUMBER, before=BOTH, after=Customer(wa_id="15550109999"))
+
+    assert await id_of(conversations, PHONE) == since
+    assert await id_of(conversations, BY_USER) == await id_of(conversations, Customer(wa_id="15550109999")) != since
+
+
+async def test_names_that_two_people_left_behind_do_not_get_in_each_others_way(
+    conversations: ConversationRepository,
+) -> None:
+    """A merged conversation may lose its last name; several of them may, on one number."""
+    for phone in ("1", "2"):
+        await id_of(conversations, Customer(wa_id=phone))
+        await id_of(conversations, Customer(user_id=f"US.{phone}"))
+        await id_of(conversations, Customer(wa_id=phone, user_id=f"US.{phone}"))
+
+    new_owner = [await id_of(conversations, Customer(wa_id=phone, user_id="US.new")) for phone in ("1", "2")]
+
+    assert len(set(new_owner)) == 1
+
+
+async def test_what_people_saw_of_a_merged_conversation_goes_along(
+    conversations: ConversationRepository, database: Database
+) -> None:
+    first, second = await id_of(conversations, PHONE), await id_of(conversations, BY_USER)
+    later = NOW + timedelta(minutes=5)
+    await conversations.seen(first, sender=Sender(wa_id=WA_ID, name="Ada"), sent_at=NOW)
+    await conversations.seen(second, sender=Sender(user_id=USER, username="ada.l"), sent_at=later)
+
+    await conversations.renamed(phone_number_id=NUMBER, before=PHONE, after=BY_USER)
+    await conversations.seen(second, sender=Sender(name="$name"), sent_at=NOW)
+
+    (listed,) = (await Listing(database).conversations(limit=10)).items
+    assert listed.last_message_at == later
+    assert {person.name or person.username for person in listed.participants} == {"Ada", "ada.l", "$name"}
+
+
+@pytest.mark.parametrize("into", ["cgone", "itself"])
+async def test_a_conversation_that_was_linked_by_hand_to_nowhere_is_used_again(
+    into: str, conversations: ConversationRepository, database: Database
+) -> None:
+    conversation = await id_of(conversations, PHONE)
+    target = conversation if into == "itself" else into
+    await database["conversations"].update_one({"_id": conversation}, {"$set": {"mergedInto": target}})
+
+    assert await id_of(conversations, PHONE) == conversation
+    assert await conversations.surviving(conversation) == conversation
 
 
 async def test_who_took_part_is_kept_once_and_newest(conversations: ConversationRepository, database: Database) -> None:

@@ -145,7 +145,13 @@ class IngestHandler:
             "(MEDIA_MAX_ORIGINAL_BYTES); raise the limit and retry to get it",
             at=self._clock(),
         )
-        change = await self._messages.change(current, mark_skipped(failure, size_bytes=too_large.size_bytes))
-        if change is not None:  # else another attempt is ahead, and its word counts
-            self._attempts.count("skipped", current, code=ErrorCode.MEDIA_TOO_LARGE)
-            self._announcer.announce(change)
+        while current.media.status is MediaStatus.PENDING:  # else another attempt is ahead, and its word counts
+            change = await self._messages.change(current, mark_skipped(failure, size_bytes=too_large.size_bytes))
+            if change is not None:
+                self._attempts.count("skipped", current, code=ErrorCode.MEDIA_TOO_LARGE)
+                self._announcer.announce(change)
+                return
+            again = await self._messages.get(current.id)
+            if again is None:
+                return  # erased meanwhile
+            current = again

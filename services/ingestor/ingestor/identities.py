@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ingestor.relocation import Relocation
 from shared.broker.consumer import Delivery
 from shared.broker.retry import Decision, RetryPolicy
 from shared.clock import Clock
@@ -25,8 +26,7 @@ class IdentityHandler:
         clock: Clock,
     ) -> None:
         self._conversations = conversations
-        self._messages = messages
-        self._announcer = announcer
+        self._relocation = Relocation(messages=messages, conversations=conversations, announcer=announcer)
         self._policy = policy
         self._clock = clock
 
@@ -35,11 +35,8 @@ class IdentityHandler:
         resolved = await self._conversations.renamed(
             phone_number_id=event.phone_number_id, before=event.before, after=event.after
         )
-        if resolved is None:
-            return []
-        for merged in resolved.merged:
-            async for change in self._messages.move_conversation(source=merged, target=resolved.conversation_id):
-                self._announcer.announce(change)
+        if resolved is not None:
+            await self._relocation.gather(resolved)
         return []
 
     async def settle(self, _: IdentityChanged, error: Exception, delivery: Delivery) -> Decision:

@@ -176,7 +176,7 @@ def test_a_type_that_is_not_known_yet_is_taken_by_its_shape() -> None:
         ({"from": "", "from_user_id": "US.10000000000000000001"}, ADA_AS_CUSTOMER),
         ({"from": None, "from_user_id": "US.10000000000000000001"}, ADA_AS_CUSTOMER),
         ({"from": "15550107777"}, Customer(wa_id="15550107777")),
-        ({"from": ""}, Customer()),
+        ({"from": ""}, ADA_AS_CUSTOMER),  # there is nobody else it could be
     ],
 )
 def test_identities_are_completed_by_the_contact_that_has_one_of_them(
@@ -280,11 +280,36 @@ def test_a_legacy_error_has_its_details_at_the_top() -> None:
     assert event.rejection.message == "Too large."
 
 
-def test_an_error_beside_a_media_id_still_lets_the_download_be_tried() -> None:
-    event = only_event(change(message(errors=[ERROR])))
+@pytest.mark.parametrize("value", [change(message(errors=[ERROR])), change(message(), errors=[ERROR])])
+def test_an_error_beside_a_media_id_is_told_and_the_download_tried_all_the_same(value: dict[str, Any]) -> None:
+    event = only_event(value)
 
     assert event.provider_media_id == "700000000000001"
-    assert event.rejection is None
+    assert event.rejection is not None
+
+
+def test_an_error_beside_several_media_is_another_attachment_that_nobody_will_get() -> None:
+    found = parsed(change(message("wamid.A"), message("wamid.B"), errors=[ERROR]))
+
+    assert [event.rejection is None for event in found.events if isinstance(event, MediaReceived)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_message_that_names_nobody_is_not_given_to_one_of_several_contacts() -> None:
+    event = only_event(change(message(**{"from": ""}), contacts=[ADA, {"wa_id": "15550107777"}]))
+
+    assert event.customer == Customer()
+
+
+def test_in_a_thread_who_is_not_the_customer_is_the_business() -> None:
+    thread = {"id": "15550109999", "messages": [message("wamid.H", **{"from": "15550100777"})]}
+
+    event = only_event(change(field="history", metadata={"phone_number_id": NUMBER}, history=[{"threads": [thread]}]))
+
+    assert (event.direction, event.customer) == (Direction.OUTBOUND, ADA_AS_CUSTOMER)
 
 
 @pytest.mark.parametrize("odd", [{"type": "unsupported", "image": None}, {"type": "image", "image": None}])

@@ -1,12 +1,10 @@
 """Signed, and yet anything: one odd item never sinks its neighbours, and what carries media is never passed over."""
 
-import copy
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import MediaReceived, encode
@@ -246,93 +244,6 @@ def test_a_full_batch_is_read_whole() -> None:
     assert [e.sender.name for e in parsed.events if isinstance(e, MediaReceived)] == [
         f"Customer {n}" for n in range(1000)
     ]
-
-
-MIXED = webhook(
-    {"field": "account_alerts", "value": {"entity_type": "WABA"}},
-    change(
-        message(),
-        text_message(),
-        message(type="edit", image=None, edit={"message": {"type": "image", "image": image("2")}}),
-        message(
-            type="interactive",
-            image=None,
-            interactive={"nfm_reply": {"response_json": '{"p":[{"mime_type":"image/jpeg","id":"3"}]}'}},
-        ),
-        message(type="unsupported", image=None, errors=[{"code": 131052, "error_data": {"details": "gone"}}]),
-        message(type="system", image=None, system={"type": "user_changed_number", "wa_id": "15550101111"}),
-        statuses=[{"id": "wamid.OUT", "status": "read"}],
-        errors=[{"code": 0, "title": "?"}],
-    ),
-    change(field="smb_message_echoes", message_echoes=[message("wamid.E", to="15550109999")]),
-    change(field="history", history=[{"threads": [{"id": "15550109999", "messages": [message("wamid.H")]}]}]),
-    change(field="calls", calls=[{"id": "wacid.C", "call_recording": {"type": "audio", "audio": {"id": "5"}}}]),
-)
-JUNK = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(),
-    st.text(st.characters(exclude_categories=()), max_size=20),
-    st.just([]),
-    st.just({}),
-    st.recursive(
-        st.text(max_size=5), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner)
-    ),
-)
-
-
-def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    for key, inner in items:
-        yield (*path, key)
-        yield from places(inner, (*path, key))
-
-
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(mutations=st.lists(st.tuples(st.sampled_from(list(places(MIXED["entry"][0]))), JUNK | st.just(...)), max_size=3))
-def test_whatever_is_deleted_or_retyped_the_neighbours_are_read(mutations: list[tuple[tuple[Any, ...], Any]]) -> None:
-    payload = copy.deepcopy(MIXED)
-    payload["entry"] = [{"changes": [change(FIRST)]}, payload["entry"][0], {"changes": [change(LAST)]}]
-    for path, value in mutations:
-        mutate(payload["entry"][1], path, value)
-
-    parsed = read(json.dumps(payload).encode())
-
-    assert message_ids(parsed)[0] == "wamid.FIRST"
-    assert message_ids(parsed)[-1] == "wamid.LAST"
-    for event in parsed.events:
-        assert encode(event).decode("utf-8")
-
-
-def mutate(node: Any, path: tuple[Any, ...], value: Any) -> None:
-    """Replace or (for `...`) delete a node, unless an earlier mutation took the way to it."""
-    for key in path[:-1]:
-        try:
-            node = node[key]
-        except (KeyError, IndexError, TypeError):
-            return
-    try:
-        if value is ...:
-            del node[path[-1]]
-        else:
-            node[path[-1]] = copy.deepcopy(value)
-    except (KeyError, IndexError, TypeError):
-        return
-
-
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data())
-def test_whatever_a_message_becomes_the_others_of_its_change_are_read(data: st.DataObject) -> None:
-    victim = {
-        "message": copy.deepcopy(data.draw(st.sampled_from(MIXED["entry"][0]["changes"][1]["value"]["messages"])))
-    }
-    mutate(victim, data.draw(st.sampled_from(list(places(victim)))), data.draw(JUNK | st.just(...)))
-
-    parsed = read(json.dumps(webhook(change(FIRST, victim.get("message"), LAST))).encode())
-
-    assert message_ids(parsed)[0] == "wamid.FIRST"
-    assert message_ids(parsed)[-1] == "wamid.LAST"
 
 
 @given(body=st.binary(max_size=200))

@@ -3,23 +3,18 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 import structlog
-from aio_pika import Message
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import REGISTRY
 
-from shared.broker.publisher import PublishFailed
-from shared.events import Event, MediaReceived
+from shared.events import MediaReceived
+from tests.unit.webhook_gateway.gateways import PATH, Client, MemoryPublisher, running_gateway
 from tests.unit.webhook_gateway.payloads import (
     APP_SECRET,
     NUMBER,
-    RECEIVED_AT,
     change,
     escaped,
     image,
@@ -29,34 +24,9 @@ from tests.unit.webhook_gateway.payloads import (
     text_message,
     webhook,
 )
-from webhook_gateway.app import gateway
-from webhook_gateway.settings import Settings
 
-PATH = "/webhooks/whatsapp"
 LIMIT = 100_000
 DLQ = "webhook-gateway.unreadable.dlq"
-
-
-@dataclass
-class MemoryPublisher:
-    """Confirms at once and keeps what it was given; or refuses."""
-
-    away: bool = False
-    full: str | None = None  # a queue that takes nothing
-    published: list[tuple[str, list[Event]]] = field(default_factory=list)
-    sent: list[tuple[str, Message]] = field(default_factory=list)
-
-    async def publish(self, events: Iterable[Event], *, correlation_id: str) -> None:
-        batch = list(events)
-        if batch and self.away:
-            raise PublishFailed("not confirmed")
-        if batch:
-            self.published.append((correlation_id, batch))
-
-    async def send(self, queue: str, message: Message) -> None:
-        if self.away or queue == self.full:
-            raise PublishFailed("not confirmed")
-        self.sent.append((queue, message))
 
 
 @pytest.fixture
@@ -64,18 +34,9 @@ def publisher() -> MemoryPublisher:
     return MemoryPublisher()
 
 
-Client = TestClient[web.Request, web.Application]
-
-
 @pytest.fixture
 async def client(publisher: MemoryPublisher) -> AsyncIterator[Client]:
-    settings = Settings(
-        whatsapp_app_secret=f"older-secret,{APP_SECRET}",
-        whatsapp_verify_token="verify-me",
-        webhook_max_body_bytes=LIMIT,
-    )
-    app = gateway(settings, publisher, clock=lambda: RECEIVED_AT)
-    async with TestClient(TestServer(app)) as client:
+    async with running_gateway(publisher, max_body_bytes=LIMIT) as client:
         yield client
 
 

@@ -49,26 +49,31 @@ class Parties:
 
     @classmethod
     def of(cls, message: Node, change: Change, source: Source, *, thread: Customer) -> "Parties":
-        """`thread` is whose conversation it is when the message itself does not say."""
+        """`thread` is whose conversation it is when the message itself does not say; else a lone contact does."""
         contacts = change.contacts
         author = customer_of(message, "from")
-        if _is_outbound(message, author, change, source):
-            customer = customer_of(message, "to")
-            direction = Direction.OUTBOUND
-        else:
-            customer = author
-            direction = Direction.INBOUND
+        unnamed = thread if known(thread) else contacts.only()
+        if _is_outbound(message, author, change, source, thread=thread):
+            addressee = customer_of(message, "to")
+            return cls(
+                direction=Direction.OUTBOUND,
+                sender=contacts.sender(author),
+                customer=contacts.completed(addressee if known(addressee) else unnamed),
+            )
+        customer = author if known(author) else unnamed
         return cls(
-            direction=direction,
-            sender=contacts.sender(author),
-            customer=contacts.completed(customer if known(customer) else thread),
+            direction=Direction.INBOUND,
+            sender=contacts.sender(customer),
+            customer=contacts.completed(customer),
         )
 
 
-def _is_outbound(message: Node, author: Customer, change: Change, source: Source) -> bool:
+def _is_outbound(message: Node, author: Customer, change: Change, source: Source, *, thread: Customer) -> bool:
     if source is Source.HISTORY:
         from_business = author.wa_id is not None and author.wa_id == change.business_number
-        return from_business or known(customer_of(message, "to"))
+        # two people write in a thread: who is not the customer is the business, however its number is written
+        not_the_customer = None not in (author.wa_id, thread.wa_id) and author.wa_id != thread.wa_id
+        return from_business or not_the_customer or known(customer_of(message, "to"))
     if source is Source.CALLS:
         return message.get("direction") == "BUSINESS_INITIATED"
     return source is Source.ECHOES

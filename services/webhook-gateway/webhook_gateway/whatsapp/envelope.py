@@ -13,7 +13,7 @@ from webhook_gateway.whatsapp.change import Change, Source
 from webhook_gateway.whatsapp.fields import OTHER_FIELDS, field_of
 from webhook_gateway.whatsapp.messages import events_of, missing_attachment
 from webhook_gateway.whatsapp.people import customer_known_as
-from webhook_gateway.whatsapp.reading import Node, listed, node, parse_json
+from webhook_gateway.whatsapp.reading import Node, listed, node, nodes, parse_json
 from webhook_gateway.whatsapp.rejections import rejection_in
 
 _OBJECT = "whatsapp_business_account"
@@ -100,11 +100,13 @@ def _of_change(found: _Found, *, received_at: datetime) -> Iterator[Event | Unre
     change = Change.of(value, received_at=received_at)
     errors = rejection_in(value.get("errors"))
     explained = False
-    for message, where, source, thread in _messages(value, found):
+    messages = list(_messages(value, found))
+    for message, where, source, thread in messages:
         if message is None:
             yield Unreadable(reason=f"{where} cannot be read", phone_number_id=change.phone_number_id)
             continue
-        for item in events_of(message, change, source, thread=thread, otherwise=errors):
+        alone = len(messages) == 1
+        for item in events_of(message, change, source, thread=thread, otherwise=errors, alone=alone):
             explained = explained or (isinstance(item, MediaReceived) and item.rejection == errors)
             yield _named(item, where, change)
     if errors is not None and not explained:
@@ -125,19 +127,23 @@ def _messages(value: Node, found: _Found) -> Iterator[_Message]:
     nobody = Customer()
     plain = Source.HISTORY if found.change.get("field") == "history" else Source.MESSAGES
     base = f"{found.where}.value."
-    for key, source in (
-        ("messages", plain),
-        ("message_echoes", Source.ECHOES),
-        ("calls", Source.CALLS),
-        ("call_recording", Source.CALLS),
-    ):
+    for key, source in (("messages", plain), ("message_echoes", Source.ECHOES), ("calls", Source.CALLS)):
         for message, where in _objects(value, key, base):
             yield message, where, source, nobody
+    for recording, where in _objects(value, "call_recording", base):
+        call = _only_object(value.get("calls"))
+        yield None if recording is None else {**call, **recording}, where, Source.CALLS, nobody
     for chunk, chunk_where in _objects(value, "history", base):
         for thread, thread_where in _objects(chunk, "threads", f"{chunk_where}."):
             customer = customer_known_as(node(thread).get("id"))
             for message, where in _objects(thread, "messages", f"{thread_where}."):
                 yield message, where, Source.HISTORY, customer
+
+
+def _only_object(items: Any) -> Node:
+    """Of which call a recording is that stands beside the calls: there is no doubt when there is one."""
+    found = nodes(items)
+    return found[0] if len(found) == 1 else {}
 
 
 def _objects(parent: Node | None, key: str, where: str) -> Iterator[tuple[Node | None, str]]:

@@ -7,17 +7,21 @@ from shared.media import Customer
 from webhook_gateway.whatsapp.people import customer_of, known
 from webhook_gateway.whatsapp.reading import Node, identifier, moment, node, phone
 
+# as Meta's pages of different years name it
+_NEW_NUMBER = ("user_changed_number", "customer_changed_number")
+_NEW_USER_ID = "user_changed_user_id"
+
 
 def identity_change(message: Node, *, phone_number_id: str, received_at: datetime) -> IdentityChanged | None:
     """The change, when both the old and the new identity are named."""
     system = node(message.get("system"))
     sender = customer_of(message, "from")
-    if system.get("type") == "user_changed_number":
+    if system.get("type") in _NEW_NUMBER:
         # the message comes from the old number
         old_number = phone(system.get("customer")) or sender.wa_id
         new_number = phone(system.get("wa_id")) or phone(system.get("new_wa_id"))
         old_user, new_user = sender.user_id, None
-    elif system.get("type") == "user_changed_user_id":
+    elif system.get("type") == _NEW_USER_ID:
         old_number, new_number = None, phone(system.get("wa_id")) or sender.wa_id
         old_user, new_user = None, sender.user_id
     else:

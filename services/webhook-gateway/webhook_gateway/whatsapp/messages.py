@@ -15,25 +15,27 @@ from webhook_gateway.whatsapp.rejections import rejected_kind, rejection_in
 
 
 def events_of(
-    message: Node, change: Change, source: Source, *, thread: Customer, otherwise: Rejection | None
+    message: Node, change: Change, source: Source, *, thread: Customer, otherwise: Rejection | None, alone: bool
 ) -> Iterator[Event | Unclear]:
     """The events of a message, and what in it carries media but cannot be understood.
 
     `thread` is whose conversation it stands in when it does not say itself. `otherwise` is the error of the whole
-    change, which explains an attachment that is missing without an error of its own.
+    change: it explains an attachment that is missing without an error of its own, or is that of the message that
+    stands `alone`.
     """
     content = content_of(message)
     found = list(attachments_of(content))
     announced = [attachment for attachment in found if isinstance(attachment, Announced)]
     unclear = [attachment for attachment in found if isinstance(attachment, Unclear)]
     rejection = rejection_in(message.get("errors")) or rejection_in(content.get("errors"))
-    if rejection is None and (unclear or _unexplained(message)):
+    if rejection is None and (unclear or _unexplained(message) or (alone and announced)):
         rejection = otherwise
-    if announced:  # also beside an error: the download is tried once
+    if announced:  # also beside an error, which is told: the download is tried all the same
         yield from unclear
-        yield from (_received(message, content, change, source, thread, attachment) for attachment in announced)
+        for attachment in announced:
+            yield _received(message, content, change, source, thread, announced=attachment, rejection=rejection)
     elif rejection is not None:
-        yield _received(message, content, change, source, thread, rejection)
+        yield _received(message, content, change, source, thread, rejection=rejection)
     else:
         yield from unclear
         yield from _identities(message, change)
@@ -49,18 +51,24 @@ def missing_attachment(value: Node, change: Change, rejection: Rejection) -> Eve
     except RecursionError:
         return Unclear(reason="error without a message, nested too deeply")
     message: Node = {"id": f"unnamed.{hashlib.sha256(content).hexdigest()[:32]}"}
-    return _received(message, message, change, Source.MESSAGES, change.contacts.only(), rejection)
+    return _received(message, message, change, Source.MESSAGES, Customer(), rejection=rejection)
 
 
 def _received(
-    message: Node, content: Node, change: Change, source: Source, thread: Customer, attachment: Announced | Rejection
+    message: Node,
+    content: Node,
+    change: Change,
+    source: Source,
+    thread: Customer,
+    *,
+    announced: Announced | None = None,
+    rejection: Rejection | None,
 ) -> Event | Unclear:
     message_id = identifier(message.get("id")) or identifier(message.get("call_id"))
     if message_id is None:
         return Unclear(reason="attachment of a message without an id")
     if change.phone_number_id is None:
         return Unclear(reason="attachment without a phone_number_id")
-    announced = attachment if isinstance(attachment, Announced) else None
     provider_media_id = announced.provider_media_id if announced else None
     parties = Parties.of(message, change, source, thread=thread)
     return MediaReceived(
@@ -80,7 +88,7 @@ def _received(
         sent_at=moment(message.get("timestamp"), otherwise=change.received_at),
         received_at=change.received_at,
         declared=announced.declared if announced else Declared(mime_type=UNKNOWN_TYPE),
-        rejection=attachment if isinstance(attachment, Rejection) else None,
+        rejection=rejection,
     )
 
 

@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -13,6 +14,7 @@ from shared.ids import new_correlation_id
 from shared.settings import ServiceSettings
 
 REDACTED = "[redacted]"
+_SHORTEST_BEARER = len("Bearer ") + 8
 
 # values under these keys never reach a log, whatever they hold: credentials, and what a customer wrote or is called
 _PRIVATE_KEYS = frozenset(
@@ -100,7 +102,8 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         # short texts would blank innocent words; URLs are handled by their password
-        self._secrets = sorted({s for s in secrets if len(s) >= 8 and "://" not in s}, key=len, reverse=True)
+        known = sorted({s for s in secrets if len(s) >= 8 and "://" not in s}, key=len, reverse=True)
+        self._secrets = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
         return {key: value if key == "event" else self._value(key, value) for key, value in event.items()} | {
@@ -108,7 +111,7 @@ class Redaction:
         }
 
     def _value(self, key: str, value: Any) -> Any:
-        if value is not None and key.replace("_", "").replace("-", "").lower() in _PRIVATE_KEYS:
+        if value is not None and _is_private(key):
             return REDACTED
         if isinstance(value, str):
             return self._text(value)
@@ -122,9 +125,20 @@ class Redaction:
 
     def _text(self, text: str) -> str:
         # half a character (JSON from outside may hold one) cannot be written, and the line would be lost
-        text = text.encode("utf-8", "backslashreplace").decode()
-        for secret in self._secrets:
-            text = text.replace(secret, REDACTED)
-        text = _BEARER.sub(rf"\1{REDACTED}", text)
-        text = _SIGNED_LINK.sub(rf"\1{REDACTED}", text)
-        return _URL_PASSWORD.sub(rf"\1{REDACTED}", text)
+        if not text.isascii():
+            text = text.encode("utf-8", "backslashreplace").decode()
+        if self._secrets is not None:
+            text = self._secrets.sub(REDACTED, text)
+        # each pattern is only tried on a text that can hold it: these run for every field of every line
+        if len(text) >= _SHORTEST_BEARER:
+            text = _BEARER.sub(rf"\1{REDACTED}", text)
+        if "/media/" in text:
+            text = _SIGNED_LINK.sub(rf"\1{REDACTED}", text)
+        if "://" in text:
+            text = _URL_PASSWORD.sub(rf"\1{REDACTED}", text)
+        return text
+
+
+@lru_cache(maxsize=1024)
+def _is_private(key: str) -> bool:
+    return key.replace("_", "").replace("-", "").lower() in _PRIVATE_KEYS

@@ -1,6 +1,7 @@
 """What every service serves: probes and metrics, and one way to run."""
 
 import asyncio
+import gc
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -24,6 +25,7 @@ Refresh = Callable[[], Awaitable[None]]
 CHECKS: web.AppKey[dict[str, Check]] = web.AppKey("checks", dict)
 REFRESHES: web.AppKey[list[Refresh]] = web.AppKey("refreshes", list)
 _CHECK_SECONDS = 3.0
+_GC_THRESHOLDS = (10_000, 20, 20)
 GRACE_SECONDS = 25.0
 """How long a stopping service finishes what is in hand; below the 30 s that container runtimes usually give."""
 
@@ -46,6 +48,9 @@ def new_app(resources: Iterable[Resource], *, client_max_size: int = 1024**2) ->
 def run(app: web.Application, settings: ServiceSettings) -> None:
     """Serve until SIGTERM or SIGINT, then stop taking, finish what is in hand, close."""
     log.info("service.starting", host=settings.host, port=settings.port)
+    # what is here now stays for the life of the process: the collector need not walk it again and again
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
     try:
         web.run_app(
             app, host=settings.host, port=settings.port, print=None, access_log=None, shutdown_timeout=GRACE_SECONDS

@@ -71,6 +71,16 @@ class Publisher:
         channel = await self._broker.publishing_channel()
         default = channel.default_exchange
         exchange = await channel.get_exchange(EXCHANGE, ensure=False)
+        if len(messages) == 1:  # the usual webhook: no task is needed to wait for one confirm
+            ((name, key, message),) = messages
+            try:
+                await (exchange if name else default).publish(message, key, mandatory=mandatory)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                raise _closed() from None
+            return
         try:
             async with asyncio.TaskGroup() as group:
                 confirms = [
@@ -79,8 +89,11 @@ class Publisher:
                 ]
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures
-        # a connection that is closed or stuck cancels what waits for a confirm, and a task group takes a cancelled
-        # task for one that is done
+        # a task group takes a cancelled task for one that is done
         if any(confirm.cancelled() for confirm in confirms):
-            msg = "the connection closed before the confirm"
-            raise ConnectionError(msg)
+            raise _closed()
+
+
+def _closed() -> ConnectionError:
+    """A connection that is closed or stuck cancels what waits for a confirm, as if we had wanted that."""
+    return ConnectionError("the connection closed before the confirm")

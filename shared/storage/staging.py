@@ -12,11 +12,11 @@ from shared.storage.os_errors import storage_error
 
 HEAD_BYTES = 8192
 """How much of the start is kept for sniffing the type."""
-_BLOCK_BYTES = 1024 * 1024  # one trip to a thread per block: hashing and writing stay off the event loop
+_BLOCK_BYTES = 256 * 1024  # one trip to a thread per block: hashing and writing stay off the event loop
 
 
 class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: bytes | bytearray, /) -> None: ...
     def hexdigest(self) -> str: ...
 
 
@@ -50,9 +50,9 @@ async def stage(chunks: AsyncIterable[bytes], path: Path, *, limit: int) -> Stag
                 head += chunk[: HEAD_BYTES - len(head)]
             block += chunk
             if len(block) >= _BLOCK_BYTES:
-                await asyncio.to_thread(_write, file, digest, bytes(block))
-                block.clear()
-        await asyncio.to_thread(_write, file, digest, bytes(block))
+                await asyncio.to_thread(_write, file, digest, block)
+                block = bytearray()  # a new one: no copy, and the old one is free as soon as it is written
+        await asyncio.to_thread(_write, file, digest, block)
     return StagedFile(path=path, size_bytes=size, sha256=digest.hexdigest(), head=head)
 
 
@@ -63,7 +63,7 @@ def _opened(path: Path) -> BinaryIO:
         raise storage_error(error) from error
 
 
-def _write(file: BinaryIO, digest: _Hash, block: bytes) -> None:
+def _write(file: BinaryIO, digest: _Hash, block: bytearray) -> None:
     digest.update(block)
     view = memoryview(block)
     try:

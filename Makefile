@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test instances instance-set bench lint format typecheck lock
+.PHONY: help setup demo run test instances instance-set dlq bench lint format typecheck lock
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -31,6 +31,9 @@ instances: $(LOCAL)  ## the WhatsApp numbers whose media can be fetched
 
 instance-set: $(LOCAL)  ## NUMBER= [NAME=] [DEFAULT=1]: save a number's access token, read from standard input
 	@$(BIN)/attache instance-set "$(NUMBER)" $(if $(NAME),--name "$(NAME)") $(if $(DEFAULT),--default)
+
+dlq: $(LOCAL)  ## counts and newest reasons of every dead-letter queue
+	@$(BIN)/attache dlq list
 
 bench: $(DEV)  ## figures of this machine, side by side with what they are compared to; below 10 minutes
 	@$(BIN)/python -m tests.bench

@@ -3,7 +3,7 @@
 import typer
 from cryptography.fernet import Fernet
 
-from shared.cli import instances, simulate
+from shared.cli import dead_letters, instances, simulate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +26,7 @@ def key() -> None:
 
 app.command("instances")(instances.show)
 app.command("instance-set")(instances.save)
+app.add_typer(dead_letters.app, name="dlq")
 app.command("simulate", context_settings=simulate.PASS_THROUGH)(simulate.simulate)
 
 

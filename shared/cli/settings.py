@@ -7,14 +7,11 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSe
 
 from shared.fernet_keys import FERNET_KEYS_EXPECTED, FernetKeys
 from shared.setting_types import AccessToken
-from shared.settings import DatabaseSettings
+from shared.settings import DatabaseSettings, ServiceSettings
 
 
-class CredentialSettings(DatabaseSettings):
-    """For commands that read or write WhatsApp instances. `whatsapp_access_token` is only ever a new token."""
-
-    credentials_encryption_key: FernetKeys = Field(description=FERNET_KEYS_EXPECTED)
-    whatsapp_access_token: AccessToken | None = Field(default=None, description="an access token")
+class BrokerSettings(ServiceSettings):
+    """For commands that look into RabbitMQ."""
 
     @classmethod
     def settings_customise_sources(
@@ -30,6 +27,13 @@ class CredentialSettings(DatabaseSettings):
             settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings
         )
         return *usual, _DotEnv(settings_cls, env_file=".env", env_ignore_empty=True)
+
+
+class CredentialSettings(BrokerSettings, DatabaseSettings):
+    """For commands that read or write WhatsApp instances. `whatsapp_access_token` is only ever a new token."""
+
+    credentials_encryption_key: FernetKeys = Field(description=FERNET_KEYS_EXPECTED)
+    whatsapp_access_token: AccessToken | None = Field(default=None, description="an access token")
 
 
 class _DotEnv(DotEnvSettingsSource):

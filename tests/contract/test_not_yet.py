@@ -48,7 +48,6 @@ NOT_YET_SETTINGS = (
 )
 NOT_YET_EVENTS = (("instance.updated", STEP_3),)
 NOT_YET_COMMANDS = (
-    ("dlq", STEP_3),
     ("dlq-replay", STEP_3),
     ("dlq-purge", STEP_3),
     ("retry", STEP_3),
@@ -56,7 +55,6 @@ NOT_YET_COMMANDS = (
     ("storage-prune", STEP_4),
 )
 NOT_YET_TARGETS = (
-    ("dlq", STEP_3),
     ("dlq-replay", STEP_3),
     ("dlq-purge", STEP_3),
     ("retry", STEP_3),

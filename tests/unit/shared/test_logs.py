@@ -46,7 +46,7 @@ def test_one_json_object_a_line_with_the_fields_of_the_contract(capsys: pytest.C
     with structlog.contextvars.bound_contextvars(correlationId="abc", attempt=2):
         log.info("message_media_updated", mediaId="m1", previousStatus=None, text="two\nlines, ä…")
     log.warning("another")
-    logging.getLogger("some.library").warning("a third")
+    logging.getLogger("some.package").warning("a third")
 
     first, second, third = lines(capsys)
     assert first | {"timestamp": ""} == {
@@ -68,9 +68,9 @@ def test_one_json_object_a_line_with_the_fields_of_the_contract(capsys: pytest.C
 
 def test_libraries_speak_the_same_way_and_not_too_much(capsys: pytest.CaptureFixture[str]) -> None:
     configure()
-    logging.getLogger("some.library").warning("took %d s", 5, extra={"queue": "q"})
+    logging.getLogger("some.package").warning("took %d s", 5, extra={"queue": "q"})
     logging.getLogger("aio_pika.connection").info("inner life")
-    logging.getLogger("some.library").debug("below the level")
+    logging.getLogger("some.package").debug("below the level")
 
     (only,) = lines(capsys)
     assert only["event"] == "took 5 s"

@@ -186,7 +186,7 @@ class Consumer(Generic[E]):
             queue=self._queue.name,
             code=letter.code,
             reason=letter.reason,
-            next=f"see it with: make dlq; put it back with: make dlq-replay QUEUE={self._queue.name}",
+            next="count the dead letters with: make dlq; docs/operations.md says what to do about each",
         )
         await self._worker.until_confirmed(lambda: bury(self._publisher, message, queue=self._queue, headers=headers))
 

@@ -87,7 +87,7 @@ class Intake:
                 queue=UNREADABLE.dead_letters,
                 code=ErrorCode.UNDECODABLE_EVENT,
                 reason=_reason(parsed.unreadable),
-                next=f"see it with: make dlq; put it back with: make dlq-replay QUEUE={UNREADABLE.name}",
+                next=f"see the body with: attache dlq show {UNREADABLE.name}",
             )
         return _receipt(parsed)
 

@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test instances instance-set dlq bench lint format typecheck lock
+.PHONY: help setup demo run test instances instance-set dlq dlq-replay dlq-purge retry retry-failed storage-prune bench chaos lint format typecheck lock
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -35,8 +35,26 @@ instance-set: $(LOCAL)  ## NUMBER= [NAME=] [DEFAULT=1]: save a number's access t
 dlq: $(LOCAL)  ## counts and newest reasons of every dead-letter queue
 	@$(BIN)/attache dlq list
 
+dlq-replay: $(LOCAL)  ## [QUEUE=] [CODE=] [NUMBER=] [LIMIT=]: have dead letters worked off once more; Ctrl-C stops
+	@$(BIN)/attache dlq replay $(if $(QUEUE),--queue "$(QUEUE)") $(if $(CODE),--code "$(CODE)") $(if $(NUMBER),--number "$(NUMBER)") $(if $(LIMIT),--limit "$(LIMIT)")
+
+dlq-purge: $(LOCAL)  ## QUEUE= [YES=1]: remove the dead letters of a queue for good; asks first
+	@$(BIN)/attache dlq purge "$(QUEUE)" $(if $(YES),--yes)
+
+retry: $(LOCAL)  ## ID=: try one attachment again now, by our id or the wamid
+	@$(BIN)/attache retry "$(ID)"
+
+retry-failed: $(LOCAL)  ## [CODE=] [NUMBER=] [SINCE=12h]: try again all that failed, nearest deadline first
+	@$(BIN)/attache retry-failed $(if $(CODE),--code "$(CODE)") $(if $(NUMBER),--number "$(NUMBER)") $(if $(SINCE),--since "$(SINCE)")
+
+storage-prune: $(LOCAL)  ## [OLDER_THAN=30d] [APPLY=1]: remove files that no attachment needs; shows them unless APPLY=1
+	@$(BIN)/attache storage prune $(if $(OLDER_THAN),--older-than "$(OLDER_THAN)") $(if $(APPLY),--apply)
+
 bench: $(DEV)  ## figures of this machine, side by side with what they are compared to; below 10 minutes
 	@$(BIN)/python -m tests.bench
+
+chaos: $(DEV)  ## [N=5000] [SEED=]: kill, cut, fill and refuse everything, then account for every attachment
+	@$(BIN)/python -m tests.chaos $(if $(N),--count "$(N)") $(if $(SEED),--seed "$(SEED)")
 
 lint: $(DEV)  ## style, format and the direction of imports
 	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/lint-imports

@@ -39,9 +39,13 @@ class ErrorCode(StrEnum):
 
 
 class PipelineError(Exception):
-    """A failure with a code and a message for the operator. The message holds no secret and no personal data."""
+    """A failure with a code and a message for the operator. The message holds no secret and no personal data.
+
+    `instance_version` is the version of the WhatsApp instance that was tried, where the attempt got that far.
+    """
 
     code = ErrorCode.INTERNAL
+    instance_version: int | None = None
 
     def __init__(
         self,
@@ -80,21 +84,29 @@ class TransientError(PipelineError):
         self.max_retries = max_retries
 
 
+class SlowedDown(TransientError):
+    """Meta was not asked: this number has to wait first. No attempt was made."""
+
+    code = ErrorCode.PROVIDER_RATE_LIMITED
+
+
 class PermanentError(PipelineError):
     """The same input will fail the same way."""
 
 
 class CredentialError(PipelineError):
-    """The number's credentials do not work; trying again is useless until they change.
-
-    `instance_version` is the version of the WhatsApp instance that was tried, where one was found.
-    """
-
-    instance_version: int | None = None
+    """The number's credentials do not work; trying again is useless until they change."""
 
 
 class Postponed(Exception):
-    """Not now, through no fault of the event's: it comes again soon, as the same attempt."""
+    """Not now, through no fault of the event's: it comes again as the same attempt.
+
+    `seconds` is the least to wait; without it the event comes again as soon as the retry delays allow.
+    """
+
+    def __init__(self, reason: str, *, seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
 
 
 class StorageUnavailable(TransientError):

@@ -75,6 +75,25 @@ class MediaUpdated(Event):
         return cls.model_validate(message)
 
 
+class MediaErased(Event):
+    """An attachment and its document are gone for good, because somebody asked for it."""
+
+    routing_key: ClassVar[str] = "media.erased"
+
+    id: str
+    conversation_id: str | None = None
+
+
+class MessageRevoked(Event):
+    """A message was deleted by whoever sent it, and its attachments are to go too."""
+
+    routing_key: ClassVar[str] = "message.revoked"
+
+    phone_number_id: str
+    message_id: str
+    revoked_at: UtcTime
+
+
 class IdentityChanged(Event):
     """A customer's phone number or user id changed: both belong to one conversation."""
 
@@ -96,7 +115,15 @@ class InstanceUpdated(Event):
 
 
 E = TypeVar("E", bound=Event)
-EVENT_TYPES: tuple[type[Event], ...] = (MediaReceived, MediaStored, MediaUpdated, IdentityChanged, InstanceUpdated)
+EVENT_TYPES: tuple[type[Event], ...] = (
+    MediaReceived,
+    MediaStored,
+    MediaUpdated,
+    MediaErased,
+    MessageRevoked,
+    IdentityChanged,
+    InstanceUpdated,
+)
 
 
 def type_name(event: Event | type[Event]) -> str:

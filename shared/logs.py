@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -46,12 +46,13 @@ _SIGNED_LINK = re.compile(r"(/media/)[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_
 _URL_PASSWORD = re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^/\s:@]*:)[^@\s/]+(?=@)")
 
 
-def configure_logging(settings: ServiceSettings, *, service: str) -> None:
-    """Send structlog and the standard library's loggers to stdout, in the chosen format, redacted.
+def configure_logging(settings: ServiceSettings, *, service: str, stream: TextIO | None = None) -> None:
+    """Send structlog and the standard library's loggers to stdout (else `stream`), in the chosen format, redacted.
 
     A line that belongs to no webhook, event or request has a `correlationId` too: that of this run of the service.
     """
-    as_console = settings.log_format == "console" or (settings.log_format is None and sys.stdout.isatty())
+    stream = stream or sys.stdout
+    as_console = settings.log_format == "console" or (settings.log_format is None and stream.isatty())
     redact = Redaction(settings.secrets())
     of_this_run = new_correlation_id()
 
@@ -79,7 +80,7 @@ def configure_logging(settings: ServiceSettings, *, service: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *before],

@@ -29,7 +29,8 @@ NEXT: Mapping[MediaStatus, frozenset[MediaStatus]] = {
     MediaStatus.STORED: frozenset({MediaStatus.STORED, MediaStatus.READY, MediaStatus.FAILED, MediaStatus.PENDING}),
     MediaStatus.READY: frozenset({MediaStatus.STORED, MediaStatus.PENDING}),  # rebuilt; original found missing
     MediaStatus.SKIPPED: frozenset({MediaStatus.PENDING}),  # somebody asks for a retry
-    MediaStatus.FAILED: frozenset({MediaStatus.PENDING, MediaStatus.STORED}),  # retried; the stage decides
+    # retried, the stage decides; to itself: Meta has deleted it while it waited for credentials
+    MediaStatus.FAILED: frozenset({MediaStatus.PENDING, MediaStatus.STORED, MediaStatus.FAILED}),
 }
 
 FINAL = frozenset({MediaStatus.READY, MediaStatus.SKIPPED, MediaStatus.FAILED})

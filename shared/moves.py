@@ -13,6 +13,8 @@ from shared.media import Facts, Failure, FailureStage, MediaStatus, Original, Re
 
 LEASE = timedelta(seconds=960)
 """How long a claimed attempt may be silent: the handler's wall limit and a minute."""
+SOON = timedelta(minutes=1)
+"""How long a document that was moved may wait for its event to be published, which then makes it `QUEUED`."""
 QUEUED = timedelta(minutes=15)
 """How long an event may wait in a queue before somebody looks whether it got lost."""
 GRACE = timedelta(minutes=5)
@@ -101,14 +103,23 @@ def ingest_again(*, now: datetime) -> Move:
     """The download is to be done (again): attempts start from the beginning, and no original is promised meanwhile."""
     return Move(
         to=MediaStatus.PENDING,
-        set={"attempts": 0, "wakeAt": now + QUEUED, "storage": {"renditions": {}}, "facts": {}},
+        set={"attempts": 0, "wakeAt": now + SOON, "storage": {"renditions": {}}, "facts": {}},
+        drop=("nextAttemptAt", "failure"),
+    )
+
+
+def store_again(*, now: datetime) -> Move:
+    """The original is gone again before anybody was told of it: the same attempt is not over."""
+    return Move(
+        to=MediaStatus.PENDING,
+        set={"wakeAt": now + LEASE, "storage": {"renditions": {}}},
         drop=("nextAttemptAt", "failure"),
     )
 
 
 def preview_again(*, now: datetime) -> Move:
     """Somebody wants the preview tried again; the original stays where it is."""
-    return Move(to=MediaStatus.STORED, set={"wakeAt": now + QUEUED}, drop=("nextAttemptAt", "failure"))
+    return Move(to=MediaStatus.STORED, set={"wakeAt": now + SOON}, drop=("nextAttemptAt", "failure"))
 
 
 def failure_of(

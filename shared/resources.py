@@ -17,6 +17,8 @@ from shared.web import CHECKS, REFRESHES
 log = structlog.get_logger(__name__)
 
 _WAIT_SECONDS = 2.0
+_ANSWER_SECONDS = 2.0
+_NEXT = "start MongoDB, or correct MONGODB_URI; nothing is lost meanwhile"
 # defined here and not in `shared.metrics`: a service without a store must not report that it has no room
 STORAGE_BYTES_FREE = Gauge("attache_storage_bytes_free", "Free space where attachments are kept.")
 
@@ -26,13 +28,10 @@ async def open_database(app: web.Application, settings: DatabaseSettings) -> Asy
     """The database, not yet connected; readiness check `mongodb`."""
     client = connect(settings.mongodb_uri)
     database = client[settings.mongodb_database]
-
-    async def answers() -> None:
-        await ping(database)
-
-    app[CHECKS]["mongodb"] = answers
+    app[CHECKS]["mongodb"] = lambda: _answers(database)
     try:
-        yield database
+        async with background(asyncio.create_task(_tell_when_away(database))):
+            yield database
     finally:
         # it says goodbye to the server, and must not hold up all others when none answers
         await asyncio.to_thread(client.close)
@@ -42,15 +41,43 @@ async def database_ready(database: Database, prepare: Callable[[], Awaitable[Non
     """Wait for MongoDB as long as it takes, saying so, make its indexes exist, and `prepare` what stands on it."""
     while True:
         try:
+            await _answers(database)
             await ensure_indexes(database)
             if prepare is not None:
                 await prepare()
-        except DatabaseError as error:
-            log.warning("database.waiting", reason=type(error).__name__, retryInSeconds=_WAIT_SECONDS)
+        except (DatabaseError, ConnectionError) as error:
+            log.warning("database.waiting", reason=type(error).__name__, retryInSeconds=_WAIT_SECONDS, next=_NEXT)
             await asyncio.sleep(_WAIT_SECONDS)
         else:
             log.info("database.ready")
             return
+
+
+async def _answers(database: Database) -> None:
+    """Raise with a text for people when it does not, soon: a probe is asked no longer than that."""
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            await ping(database)
+    except (TimeoutError, ConnectionError) as error:
+        msg = f"MongoDB does not answer; {_NEXT}"
+        raise ConnectionError(msg) from error
+
+
+async def _tell_when_away(database: Database) -> None:
+    """One line when it goes away and one when it is back. Who waits for it to come at all is told by whoever waits."""
+    was_there = away = False
+    while True:
+        try:
+            await _answers(database)
+        except ConnectionError:
+            if was_there and not away:
+                log.warning("database.lost", next=_NEXT)
+            away = True
+        else:
+            if was_there and away:
+                log.info("database.back")
+            was_there, away = True, False
+        await asyncio.sleep(_WAIT_SECONDS)
 
 
 def open_store(app: web.Application, settings: StorageSettings) -> FilesystemStore:

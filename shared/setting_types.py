@@ -4,7 +4,7 @@ Types as they stand in the environment: whole numbers are plain digits, booleans
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -97,3 +97,5 @@ Delay = Annotated[WholeNumber, Field(gt=0, le=LONGEST_DELAY_SECONDS)]
 Delays = Annotated[tuple[Delay, ...], NoDecode, BeforeValidator(_items)]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secret_items)]
 Folder = Annotated[str, AfterValidator(_folder)]
+OnRevoke = Literal["keep", "erase"]
+"""What becomes of the attachments of a message that its sender deletes."""

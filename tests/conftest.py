@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from pymongo import MongoClient
 
-from tests.infrastructure import TestServers, fresh_broker, running_servers
+from tests.infrastructure import TestServers, embedded_servers, fresh_broker, running_servers
 
 if TYPE_CHECKING:
     from tests.e2e.world import World
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 def servers() -> Iterator[TestServers]:
     """RabbitMQ and MongoDB of this session."""
     with running_servers() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def own_servers() -> Iterator[TestServers]:
+    """RabbitMQ and MongoDB that a test may stop, kill and block; whoever does puts them right again."""
+    with embedded_servers() as servers:
         yield servers
 
 

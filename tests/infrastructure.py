@@ -45,7 +45,7 @@ def running_servers() -> Iterator[TestServers]:
         with _containers() as servers:
             yield servers
     else:
-        with _embedded() as servers:
+        with embedded_servers() as servers:
             yield servers
 
 
@@ -75,7 +75,8 @@ def _containers() -> Iterator[TestServers]:
 
 
 @contextmanager
-def _embedded() -> Iterator[TestServers]:
+def embedded_servers() -> Iterator[TestServers]:
+    """Servers on this machine that are ours alone: they may be stopped, killed and blocked."""
     # A loop of our own, which nobody else sees: the servers outlive the loops of the single tests.
     with (
         tempfile.TemporaryDirectory(prefix="attache-tests-", ignore_cleanup_errors=True) as data,

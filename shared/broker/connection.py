@@ -11,6 +11,7 @@ from aio_pika.connection import make_url
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from pydantic import SecretStr
 
+from shared.broker.alarm import Alarm, BrokerBlocked
 from shared.broker.topology import Queue, declare
 
 log = structlog.get_logger(__name__)
@@ -20,6 +21,7 @@ _SAY_SECONDS = 2.0
 _REOPEN_SECONDS = 0.05
 _CONNECT_SECONDS = 10.0
 _OLDEST_VERSION = (3, 10)
+_NEXT = "start RabbitMQ, or correct RABBITMQ_URL; nothing is lost meanwhile"
 
 
 class BrokerTooOld(RuntimeError):
@@ -42,6 +44,8 @@ class Broker:
         self._publishing: AbstractRobustChannel | None = None
         self._ready = asyncio.Event()
         self._lost: set[str] = set()
+        self._watching: asyncio.Task[None] | None = None
+        self.alarm = Alarm()
 
     async def start(self) -> None:
         """Begin to connect. Returns at once."""
@@ -54,15 +58,21 @@ class Broker:
             self._opening.cancel()
             with suppress(asyncio.CancelledError):
                 await self._opening
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
         await self._close_connections()
 
     async def check(self) -> None:
-        """Readiness: raise with a text for people unless both connections work."""
+        """Readiness: raise with a text for people unless both connections work and RabbitMQ takes messages."""
         if self._opening is not None and self._opening.done() and not self._opening.cancelled():
             self._opening.result()
         if not self._ready.is_set() or not all(c.connected.is_set() for c in self._connections):
-            msg = "not connected to RabbitMQ; trying again every second"
+            msg = f"not connected to RabbitMQ, trying again every second; {_NEXT}"
             raise ConnectionError(msg)
+        if self.alarm.raised:
+            raise BrokerBlocked
 
     async def publishing_channel(self) -> AbstractRobustChannel:
         """The channel with confirms on which an unroutable mandatory message raises. Waits for the broker."""
@@ -116,6 +126,7 @@ class Broker:
                 await asyncio.sleep(_AGAIN_SECONDS)
             else:
                 self._ready.set()
+                self._watching = asyncio.create_task(self.alarm.watch(self._connections[0]))
                 log.info("broker.ready")
                 return
 
@@ -155,13 +166,13 @@ class Broker:
     async def _say_waiting(self) -> None:
         while True:
             await asyncio.sleep(_SAY_SECONDS)
-            log.warning("broker.waiting", next="start RabbitMQ, or correct RABBITMQ_URL; nothing is lost meanwhile")
+            log.warning("broker.waiting", next=_NEXT)
 
     def _say_lost(self, purpose: str) -> None:
         # once for each loss, though it is reported with every failed try; and not of what we close ourselves
         if self._ready.is_set() and purpose not in self._lost:
             self._lost.add(purpose)
-            log.warning("broker.lost", purpose=purpose, retryInSeconds=_AGAIN_SECONDS)
+            log.warning("broker.lost", purpose=purpose, retryInSeconds=_AGAIN_SECONDS, next=_NEXT)
 
     def _say_back(self, purpose: str) -> None:
         self._lost.discard(purpose)

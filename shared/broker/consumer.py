@@ -82,6 +82,14 @@ class Consumer(Generic[E]):
         """Begin to take events as soon as the broker is there. Returns at once."""
         await self._worker.start()
 
+    async def pause(self) -> None:
+        """Take no more until `resume`; finish what is in hand, give back what is not begun. See the worker."""
+        await self._worker.pause()
+
+    async def resume(self) -> None:
+        """Take events again, as soon as the broker is there. Returns at once."""
+        await self._worker.resume()
+
     async def check(self) -> None:
         """Readiness, beside the broker's own: raise with a text for people when no events are taken."""
         await self._worker.check()
@@ -110,7 +118,7 @@ class Consumer(Generic[E]):
                 caused = await self._handler.handle(event, delivery)
         except Postponed as reason:
             log.info("event.postponed", queue=self._queue.name, reason=str(reason))
-            await self._same_again(message, delivery)
+            await self._same_again(message, delivery, seconds=reason.seconds)
             return "retry"
         except Exception as error:  # the one place where any failure of a handler is turned into a decision
             return await self._after(event, error, message, delivery)
@@ -133,7 +141,7 @@ class Consumer(Generic[E]):
             raise PermanentError(msg, code=self._poison_code)
 
     async def _after(self, event: E, error: Exception, message: AbstractIncomingMessage, delivery: Delivery) -> str:
-        if not isinstance(error, PipelineError):
+        if not isinstance(error, PipelineError | DatabaseError):
             log.error("event.handler_raised", queue=self._queue.name, exc_info=error)
         try:
             decision = await self._handler.settle(event, error, delivery)
@@ -145,15 +153,21 @@ class Consumer(Generic[E]):
             log.exception("event.not_settled", queue=self._queue.name)
             decision = self._policy.decide(unsettled, attempt=delivery.attempt, deadline=None, now=system_clock())
         if isinstance(decision, RetryIn):
-            await self._retry(message, decision.seconds, {ATTEMPT: delivery.attempt + 1})
+            if decision.same_attempt:
+                await self._same_again(message, delivery, seconds=decision.seconds)
+            else:
+                await self._retry(message, decision.seconds, {ATTEMPT: delivery.attempt + 1})
             return "retry"
         if isinstance(decision, DeadLetter):
             await self._bury(message, decision, delivery, event=event, error=error)
             return "dead_letter"
         return "ok"
 
-    async def _same_again(self, message: AbstractIncomingMessage, delivery: Delivery) -> None:
-        await self._retry(message, min(self._policy.delays), {ATTEMPT: delivery.attempt, RESUMED: True})
+    async def _same_again(
+        self, message: AbstractIncomingMessage, delivery: Delivery, *, seconds: float | None = None
+    ) -> None:
+        delay = min(self._policy.delays) if seconds is None else self._policy.rounded_up(seconds)
+        await self._retry(message, delay, {ATTEMPT: delivery.attempt, RESUMED: True})
 
     async def _retry(
         self, message: AbstractIncomingMessage, seconds: int, headers: dict[str, str | int | bool]
@@ -186,7 +200,7 @@ class Consumer(Generic[E]):
             queue=self._queue.name,
             code=letter.code,
             reason=letter.reason,
-            next="count the dead letters with: make dlq; docs/operations.md says what to do about each",
+            next="list what was given up: make dlq; try it again: make dlq-replay; docs/operations.md says when",
         )
         await self._worker.until_confirmed(lambda: bury(self._publisher, message, queue=self._queue, headers=headers))
 

@@ -8,6 +8,7 @@ from aio_pika import Message
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, PublishError
 from aiormq.exceptions import AMQPError as LowLevelError
 
+from shared.broker.alarm import BrokerBlocked
 from shared.broker.connection import Broker
 from shared.broker.envelope import event_message
 from shared.broker.topology import EXCHANGE
@@ -25,6 +26,10 @@ class PublishFailed(Exception):
     """The broker did not confirm: away, blocked, refused, no queue for it, or too slow. It may still have it."""
 
 
+class PublishBlocked(PublishFailed):
+    """RabbitMQ has raised its memory or disk alarm: refused without asking, or given up as soon as it said so."""
+
+
 class Publisher:
     """Publishes events and copies of messages. Safe to use from many tasks at once; their confirms overlap."""
 
@@ -34,7 +39,7 @@ class Publisher:
     async def publish(
         self, events: Iterable[Event], *, correlation_id: str, attempt: int = 1, mandatory: bool = True
     ) -> None:
-        """Return when every event is confirmed; raise `PublishFailed` when one is not within 5 s.
+        """Return when every event is confirmed; raise `PublishFailed` when one is not within 5 s, or RabbitMQ blocks.
 
         `mandatory`: an event that no queue takes is a failure too.
         """
@@ -52,7 +57,7 @@ class Publisher:
         if not messages:
             return
         try:
-            async with asyncio.timeout(CONFIRM_SECONDS):
+            async with self._broker.alarm.limit(CONFIRM_SECONDS):
                 try:
                     await self._confirmed(messages, mandatory=mandatory)
                 except (PublishError, ChannelNotFoundEntity):
@@ -60,6 +65,8 @@ class Publisher:
                     log.warning("broker.topology_missing", next="declared again; find out who deleted it")
                     await self._broker.declare_again()
                     await self._confirmed(messages, mandatory=mandatory)
+        except BrokerBlocked as error:
+            raise PublishBlocked(str(error)) from None
         except TimeoutError:
             msg = f"not confirmed by RabbitMQ within {CONFIRM_SECONDS:g} s"
             raise PublishFailed(msg) from None

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.errors import CredentialError, ErrorCode, PermanentError, PipelineError, TransientError
+from shared.errors import CredentialError, ErrorCode, PermanentError, PipelineError, SlowedDown, TransientError
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetryIn:
-    """Try again after at most `seconds`, one of the listed delays."""
+    """Try again after at most `seconds`, one of the listed delays. `same_attempt`: what was tried does not count."""
 
     seconds: int
+    same_attempt: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +55,19 @@ class RetryPolicy:
             asked = error.retry_after_seconds or 0
         else:
             limit, asked = len(self.delays), 0
+        same_attempt = isinstance(error, SlowedDown)
         if limit is not None and attempt > limit:
-            return given_up(error, note=f"given up after {attempt} attempts")
-        delay = self._rounded_up(max(self.delays[min(attempt, len(self.delays)) - 1], asked))
+            return given_up(error, note=f"given up after {attempt} attempts; it can be retried")
+        usual = 0 if same_attempt else self.delays[min(attempt, len(self.delays)) - 1]
+        delay = self.rounded_up(max(usual, asked))
         if deadline is None or now + timedelta(seconds=delay) <= deadline:
-            return RetryIn(seconds=delay)
+            return RetryIn(seconds=delay, same_attempt=same_attempt)
         fitting = [seconds for seconds in self.delays if now + timedelta(seconds=seconds) <= deadline]
         if fitting:
-            return RetryIn(seconds=max(fitting))
-        expired = given_up(error, note=f"out of time after {attempt} attempts; Meta keeps media 7 days")
+            return RetryIn(seconds=max(fitting), same_attempt=same_attempt)
+        expired = given_up(
+            error, note=f"out of time after {attempt} attempts: Meta has deleted it; ask the customer to send it again"
+        )
         return DeadLetter(
             code=ErrorCode.MEDIA_EXPIRED,
             reason=expired.reason,
@@ -70,7 +75,8 @@ class RetryPolicy:
             provider_code=expired.provider_code,
         )
 
-    def _rounded_up(self, seconds: float) -> int:
+    def rounded_up(self, seconds: float) -> int:
+        """The shortest listed delay that is not shorter; else the longest."""
         return min((delay for delay in self.delays if delay >= seconds), default=max(self.delays))
 
 

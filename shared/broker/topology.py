@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aio_pika.abc import AbstractChannel, AbstractQueue, ExchangeType
 
-from shared.events import IdentityChanged, MediaReceived, MediaStored
+from shared.events import IdentityChanged, MediaReceived, MediaStored, MessageRevoked
 
 EXCHANGE = "media.events"
 
@@ -79,6 +79,7 @@ class WorkQueue:
 
 INGEST = WorkQueue(name="ingestor.media-received", routing_key=MediaReceived.routing_key)
 IDENTITIES = WorkQueue(name="ingestor.identity-changed", routing_key=IdentityChanged.routing_key)
+REVOCATIONS = WorkQueue(name="ingestor.message-revoked", routing_key=MessageRevoked.routing_key)
 PREVIEW = WorkQueue(name="previewer.media-stored", routing_key=MediaStored.routing_key)
 UNREADABLE = WorkQueue(name="webhook-gateway.unreadable", routing_key=None)
 

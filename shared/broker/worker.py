@@ -36,29 +36,43 @@ class Worker:
         self._queue = queue
         self._prefetch = prefetch
         self._work = work
+        self._started = False
+        self._paused = False
         self._starting: asyncio.Task[None] | None = None
+        self._declared: AbstractQueue | None = None
         self._consuming: tuple[AbstractQueue, str] | None = None
         self._in_hand: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
-        """Begin to take messages as soon as the broker is there. Returns at once."""
+        """Begin to take messages as soon as the broker is there, unless paused. Returns at once."""
         EVENTS_IN_FLIGHT.labels(self._queue.name).set(0)
-        self._starting = asyncio.create_task(self._consume())
+        self._started = True
+        if not self._paused:
+            self._starting = asyncio.create_task(self._consume())
+
+    async def pause(self) -> None:
+        """Take no more until `resume`; finish what is in hand. What comes unbegun goes back to its queue.
+
+        Lasts through a lost connection. May be called before `start`, which then begins with `resume`.
+        """
+        if not self._paused:
+            self._paused = True
+            await self._take_no_more()
+            if self._started:
+                log.info("consumer.paused", queue=self._queue.name)
+
+    async def resume(self) -> None:
+        """Take messages again, as soon as the broker is there. Returns at once."""
+        if self._paused:
+            self._paused = False
+            if self._started and not self._stopping.is_set():
+                self._starting = asyncio.create_task(self._consume())
 
     async def stop(self, *, grace_seconds: float) -> None:
         """Take no more, finish what is in hand, leave the rest to the broker to deliver again."""
         self._stopping.set()
-        if self._starting is not None:
-            self._starting.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._starting
-        if self._consuming is not None:
-            queue, tag = self._consuming
-            with suppress(*_LOST, TimeoutError):
-                # without a connection the client would wait for the next one, however long that takes
-                async with asyncio.timeout(_CANCEL_SECONDS):
-                    await queue.cancel(tag)
+        await self._take_no_more()
         if self._in_hand:
             _, late = await asyncio.wait(self._in_hand, timeout=grace_seconds)
             for task in late:
@@ -66,8 +80,11 @@ class Worker:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def check(self) -> None:
-        """Readiness, beside the broker's own: raise with a text for people when no messages are taken."""
-        if self._consuming is None:
+        """Readiness, beside the broker's own: raise with a text for people when no messages are taken.
+
+        Not while paused: whoever paused it says why.
+        """
+        if self._consuming is None and not self._paused:
             msg = f"messages of {self._queue.name} are not taken yet; the log says what is being waited for"
             raise ConnectionError(msg)
 
@@ -79,9 +96,7 @@ class Worker:
                 await publish()
             except PublishFailed as error:
                 log.warning("event.not_confirmed", queue=self._queue.name, reason=str(error), retryInSeconds=pause)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._stopping.wait()
+                await self._room_or_stop(pause)
                 # a blocked broker may well take what it does not confirm: each try may be one more copy
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
                 if self._stopping.is_set():
@@ -89,26 +104,62 @@ class Worker:
             else:
                 return
 
+    async def _room_or_stop(self, seconds: float) -> None:
+        """Wait so long; shorter when an alarm of the broker ends, or the service stops."""
+        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._stopping.wait())]
+        if self._broker.alarm.raised:
+            waits.append(asyncio.create_task(self._broker.alarm.over()))
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+
     async def _consume(self) -> None:
         while True:
             try:
-                channel = await self._broker.consuming_channel(prefetch=self._prefetch)
-                # declared, not only named: a robust channel brings back after a reconnect what it has declared
-                (queue,) = await declare(channel, (self._queue.work,))
-                self._consuming = (queue, await queue.consume(self._take))
+                if self._declared is None:
+                    channel = await self._broker.consuming_channel(prefetch=self._prefetch)
+                    # declared, not only named: a robust channel brings back after a reconnect what it has declared
+                    (self._declared,) = await declare(channel, (self._queue.work,))
+                self._consuming = (self._declared, await self._declared.consume(self._take))
             except _LOST as error:
                 log.warning("consumer.not_started", queue=self._queue.name, reason=type(error).__name__)
+                self._declared = None
                 await asyncio.sleep(_AGAIN_SECONDS)
             else:
                 log.info("consumer.started", queue=self._queue.name, prefetch=self._prefetch)
                 return
 
+    async def _take_no_more(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._starting
+        if self._consuming is not None:
+            (queue, tag), self._consuming = self._consuming, None
+            with suppress(*_LOST, TimeoutError):
+                # without a connection the client would wait for the next one, however long that takes
+                async with asyncio.timeout(_CANCEL_SECONDS):
+                    await queue.cancel(tag)
+
     async def _take(self, message: AbstractIncomingMessage) -> None:
         if self._stopping.is_set():
             return  # unacked: goes back to the queue when the channel closes
+        if self._paused:
+            await self._give_back(message)
+            return
         task = asyncio.create_task(self._process(message))
         self._in_hand.add(task)
         task.add_done_callback(self._in_hand.discard)
+
+    async def _give_back(self, message: AbstractIncomingMessage) -> None:
+        """Delivered before the broker heard of the pause; or after, when a reconnect brought the consumer back."""
+        with suppress(*_LOST):
+            # first of all no more of it: what is given back to one that still takes comes again at once
+            if self._declared is not None and message.consumer_tag is not None:
+                await self._declared.cancel(message.consumer_tag)
+            await message.nack(requeue=True)
 
     async def _process(self, message: AbstractIncomingMessage) -> None:
         started = time.perf_counter()

@@ -3,7 +3,7 @@
 import typer
 from cryptography.fernet import Fernet
 
-from shared.cli import dead_letters, instances, simulate
+from shared.cli import dead_letters, erase, instances, retry, simulate, storage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,7 +26,12 @@ def key() -> None:
 
 app.command("instances")(instances.show)
 app.command("instance-set")(instances.save)
+app.command("instance-delete")(instances.delete)
+app.command("retry")(retry.retry)
+app.command("retry-failed")(retry.retry_failed)
+app.command("erase")(erase.erase)
 app.add_typer(dead_letters.app, name="dlq")
+app.add_typer(storage.app, name="storage")
 app.command("simulate", context_settings=simulate.PASS_THROUGH)(simulate.simulate)
 
 

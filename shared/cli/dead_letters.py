@@ -1,121 +1,172 @@
-"""`attache dlq list` and `attache dlq show`: what was given up and why. Looking changes nothing."""
+"""`attache dlq`: what was given up and why, worked off once more or removed. Looking changes nothing."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Annotated, TypeVar
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
 
-import aio_pika
 import typer
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
+from pydantic import SecretStr
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
-from shared.broker.topology import IDENTITIES, INGEST, PREVIEW, UNREADABLE, WorkQueue
+from shared.broker.letter import Letter
+from shared.broker.letter_walk import MARK
+from shared.broker.letters import BeingRead, NoSuchLetters, Verdict, reading
+from shared.broker.topology import WorkQueue
+from shared.cli.letters import LetterSettings, Queue, told, why
+from shared.cli.replay import replay
 from shared.cli.settings import BrokerSettings
+from shared.clock import system_clock
+from shared.dead_letters.fates import Fates
+from shared.dead_letters.overview import Overview, overview
+from shared.dead_letters.purge import purge as purged
+from shared.dead_letters.queues import QUEUES
+from shared.dead_letters.selection import Selection
+from shared.errors import Postponed
+from shared.repository.mongo import DatabaseError, connect
+from shared.repository.tombstones import Tombstones
 from shared.settings import load_settings
 
-T = TypeVar("T")
-
-_QUEUES = {queue.name: queue for queue in (UNREADABLE, INGEST, IDENTITIES, PREVIEW)}
-_MOST_LOOKED_AT = 100  # held back from everybody else while we look
-_GET_SECONDS = 5.0
-
-app = typer.Typer(no_args_is_help=True, help="Dead letters: what was given up, and why.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """Some letters of one queue, oldest first, and how many there are in all."""
-
-    queue: WorkQueue
-    total: int
-    letters: tuple[AbstractIncomingMessage, ...]
+app = typer.Typer(no_args_is_help=True, help="Dead letters: what was given up and why; replay or remove it.")
+app.command("replay")(replay)
 
 
 @app.command("list")
 def list_letters() -> None:
-    """Count the dead letters of each queue by reason, with the newest one."""
-    looks = _looking(lambda channel: _all(channel))
-    table = Table("queue", "code", "number", "letters", "newest", "reason of the newest", title="Dead letters")
-    for look in looks:
-        groups: dict[tuple[str, str], list[AbstractIncomingMessage]] = {}
-        for letter in look.letters:
-            groups.setdefault((_text(letter, "x-error-code"), _text(letter, "x-phone-number-id")), []).append(letter)
-        for (code, number), letters in groups.items():
-            newest = max(letters, key=lambda letter: _text(letter, "x-failed-at"))
-            row = (str(len(letters)), _text(newest, "x-failed-at"), _text(newest, "x-reason"))
-            table.add_row(look.queue.name, code, number, *row)
-        if look.total > len(look.letters):
-            table.add_row(
-                look.queue.name, "", "", f"{look.total} in all", "", f"the first {len(look.letters)} are listed"
-            )
+    """Count the dead letters by queue, code and number, with the newest reason. Changes nothing."""
+    settings = load_settings(LetterSettings)
+    client = connect(settings.mongodb_uri)
+    database, keys = client[settings.mongodb_database], settings.credentials_encryption_key
+    fates = Fates(database, is_erased=Tombstones(database, keys).cover if keys else None, clock=system_clock)
+    try:
+        overviews, problems = told(lambda: _overviews(settings.rabbitmq_url, fates))
+    finally:
+        client.close()
+    table = Table("queue", "code", "number", "letters", "first", "last", "reason of the newest", title="Dead letters")
+    for group in (group for each in overviews for group in each.groups):
+        row = (group.code or "not known yet", group.phone_number_id or "", str(group.count))
+        table.add_row(group.queue.name, *row, _time(group.first), _time(group.last), group.reason or "")
     if table.row_count:
         Console().print(table)
-    else:
+    elif overviews:
         typer.echo("There are no dead letters.")
+    if settled := sum(each.settled for each in overviews):
+        typer.echo(
+            f"Not counted: {settled} whose attachments went on or were erased meanwhile; make dlq-replay removes them."
+        )
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
 
 
 @app.command()
 def show(
-    queue: Annotated[str, typer.Argument(help=f"One of {', '.join(_QUEUES)}.")],
-    limit: Annotated[int, typer.Option(min=1, max=_MOST_LOOKED_AT, help="How many letters, oldest first.")] = 10,
+    queue: Queue,
+    limit: Annotated[int, typer.Option(min=1, help="How many letters, oldest first.")] = 10,
+    letter: Annotated[
+        str | None, typer.Option("--id", help="Only this one: its own id, our id of its attachment, or the wamid.")
+    ] = None,
 ) -> None:
     """Print the headers and the raw bodies of a queue's dead letters. They hold personal data."""
-    if queue not in _QUEUES:
-        raise typer.BadParameter(f"{queue!r} is no queue of Attache; these are: {', '.join(_QUEUES)}")
-    look = _looking(lambda channel: _look(channel, _QUEUES[queue], limit=limit))
-    for number, letter in enumerate(look.letters, start=1):
-        typer.echo(f"--- {number} of {look.total}  {letter.message_id}")
-        for name in sorted(letter.headers):
-            typer.echo(f"{name}: {_text(letter, name)}")
-        typer.echo(f"\n{letter.body.decode('utf-8', 'backslashreplace')}\n")
-    if not look.letters:
-        typer.echo(f"There are no dead letters of {queue}.")
+    selection = Selection(queue=queue, id=letter)
+    shown = told(lambda: _shown(load_settings(BrokerSettings).rabbitmq_url, queue, selection, limit))
+    if not shown:
+        typer.echo(f"There is no dead letter {letter} of {queue.name}." if letter else _none(queue))
+        raise typer.Exit(1 if letter else 0)
+    if shown > limit:
+        typer.echo(f"{shown - limit} more are not shown; --limit shows more.")
 
 
-async def _all(channel: AbstractChannel) -> list[Look]:
-    return [await _look(channel, queue, limit=_MOST_LOOKED_AT) for queue in _QUEUES.values()]
-
-
-async def _look(channel: AbstractChannel, queue: WorkQueue, *, limit: int) -> Look:
-    """Take letters without acking them; they go back when the channel is closed."""
-    source = await channel.get_queue(queue.dead_letters)
-    total = source.declaration_result.message_count or 0
-    letters: list[AbstractIncomingMessage] = []
-    while len(letters) < min(limit, total):
-        letter = await source.get(fail=False, timeout=_GET_SECONDS)
-        if letter is None:  # somebody else looks, replays or removes them at this moment
-            break
-        letters.append(letter)
-    return Look(queue=queue, total=total, letters=tuple(letters))
-
-
-def _looking(look: Callable[[AbstractChannel], Awaitable[T]]) -> T:
-    async def connected() -> T:
-        async with _channel() as channel:
-            return await look(channel)
-
-    try:
-        return asyncio.run(connected())
-    except ChannelNotFoundEntity:
-        typer.echo("The queues are not there yet: no service of Attache has been started on this RabbitMQ.", err=True)
-    except (AMQPError, OSError) as error:
-        typer.echo(
-            f"RabbitMQ does not answer ({type(error).__name__}); is it running, is RABBITMQ_URL right?", err=True
+@app.command()
+def purge(
+    queue: Queue,
+    letter: Annotated[
+        str | None, typer.Option("--id", help="Only this one: its own id, our id of its attachment, or the wamid.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove dead letters for good. On a terminal it asks first. Documents of attachments stay as they are."""
+    url = load_settings(BrokerSettings).rabbitmq_url
+    if not yes and sys.stdin.isatty():
+        what = f"the letter {letter}" if letter else f"all {told(lambda: _count(url, queue))} dead letters"
+        typer.confirm(f"Remove {what} of {queue.name} for good?", abort=True)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("Removing")
+        removed = told(
+            lambda: purged(
+                url,
+                Selection(queue=queue, id=letter),
+                progress=lambda done, of: progress.update(bar, completed=done, total=of),
+            )
         )
-    raise typer.Exit(1)
+    if removed:
+        typer.echo(
+            f"Removed {removed} of {queue.name}. Documents stay as they are; make retry-failed tries what failed again."
+        )
+    else:
+        typer.echo(f"There is no dead letter {letter} of {queue.name}." if letter else _none(queue))
+        raise typer.Exit(1 if letter else 0)
 
 
-@asynccontextmanager
-async def _channel() -> AsyncIterator[AbstractChannel]:
-    settings = load_settings(BrokerSettings)
-    async with await aio_pika.connect(settings.rabbitmq_url.get_secret_value()) as connection:
-        yield await connection.channel(publisher_confirms=False)
+async def _overviews(url: SecretStr, fates: Fates) -> tuple[Sequence[Overview], Sequence[str]]:
+    """Of every queue that can be read, and what is to be said of the others."""
+    overviews: list[Overview] = []
+    problems: list[str] = []
+    missing: list[NoSuchLetters] = []
+    judge: Fates | None = fates
+    for queue in QUEUES.values():
+        try:
+            try:
+                overviews.append(await overview(url, queue, fates=judge))
+            except (DatabaseError, Postponed) as error:
+                reason = str(error) if isinstance(error, Postponed) else "MongoDB does not answer"
+                problems.append(f"{reason}: letters whose attachments went on or were erased are counted too.")
+                judge = None  # the counts are worth having in an outage
+                overviews.append(await overview(url, queue, fates=None))
+        except BeingRead as error:
+            problems.append(why(error))
+        except NoSuchLetters as error:
+            missing.append(error)
+    if len(missing) == len(QUEUES):
+        problems = ["The queues are not there yet: no service of Attache has been started on this RabbitMQ."]
+    return overviews, problems
 
 
-def _text(letter: AbstractIncomingMessage, header: str) -> str:
-    value = letter.headers.get(header)
-    return "" if value is None else str(value)
+async def _shown(url: SecretStr, queue: WorkQueue, selection: Selection, limit: int) -> int:
+    """How many there are; the first ones are printed as they come, so that none is kept in memory."""
+    there = 0
+
+    async def look(letters: Sequence[Letter]) -> Sequence[Verdict]:
+        nonlocal there
+        for letter in filter(selection.has, letters):
+            there += 1
+            if there <= limit:
+                _print(letter, number=there, total=reader.total)
+        return [Verdict.KEEP] * len(letters)
+
+    async with reading(url, queue) as reader:
+        await reader.walk(look)
+    return there
+
+
+async def _count(url: SecretStr, queue: WorkQueue) -> int:
+    async with reading(url, queue) as reader:
+        return reader.total
+
+
+def _print(letter: Letter, *, number: int, total: int) -> None:
+    typer.echo(f"--- {number} of {total}  {letter.id}")
+    for name in sorted(set(letter.headers) - {MARK}):
+        typer.echo(f"{name}: {letter.headers[name]}")
+    typer.echo(f"\n{letter.body.decode('utf-8', 'backslashreplace')}\n")
+
+
+def _none(queue: WorkQueue) -> str:
+    return f"There are no dead letters of {queue.name}."
+
+
+def _time(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,8 +1,10 @@
-"""`attache instances` and `attache instance-set`: the business numbers and their access tokens."""
+"""`attache instances`, `instance-set` and `instance-delete`: the business numbers and their access tokens."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 import typer
@@ -10,9 +12,15 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from shared.broker.connection import Broker
+from shared.broker.publisher import Publisher, PublishFailed
 from shared.cli.settings import CredentialSettings
+from shared.events import InstanceUpdated
+from shared.ids import new_correlation_id
+from shared.logs import configure_logging
 from shared.repository.instances import InstanceRepository
-from shared.repository.mongo import DatabaseError, connect
+from shared.repository.mongo import Database, DatabaseError, connect
+from shared.repository.refusals import Refusals
 from shared.settings import load_settings
 
 T = TypeVar("T")
@@ -20,13 +28,21 @@ T = TypeVar("T")
 _SHORTEST_TOKEN = 16
 
 
-def show() -> None:
-    """List the WhatsApp numbers whose media can be fetched."""
+@dataclass(frozen=True, kw_only=True)
+class _Open:
+    """The database, as these commands use it."""
 
-    async def read(repository: InstanceRepository) -> Table:
-        table = Table("number id", "name", "default", "version", "token", "updated", title="WhatsApp instances")
-        async for instance in repository.all():
-            table.add_row(
+    instances: InstanceRepository
+    refusals: Refusals
+
+
+def show() -> None:
+    """List the WhatsApp numbers whose media can be fetched, and those that Meta refuses."""
+
+    async def read(opened: _Open) -> tuple[Table, Table]:
+        known = Table("number id", "name", "default", "version", "token", "updated", title="WhatsApp instances")
+        async for instance in opened.instances.all():
+            known.add_row(
                 instance.id,
                 instance.display_name,
                 "yes" if instance.is_default else "",
@@ -34,13 +50,21 @@ def show() -> None:
                 instance.token_hint,
                 f"{instance.updated_at:%Y-%m-%d %H:%M} UTC",
             )
-        return table
+        refused = Table("number id", "code", "since", "what to do", title="Refused by Meta")
+        effective = await opened.instances.effective()
+        async for refusal in opened.refusals.all():
+            if refusal.shows(effective.version(refusal.phone_number_id)):
+                since = f"{refusal.refused_at:%Y-%m-%d %H:%M} UTC"
+                refused.add_row(refusal.phone_number_id, refusal.code.value, since, refusal.message)
+        return known, refused
 
-    table = _with_instances(load_settings(CredentialSettings), read)
-    if table.row_count:
-        Console().print(table)
+    known, refused = _with_instances(load_settings(CredentialSettings), read)
+    if known.row_count:
+        Console().print(known)
     else:
         typer.echo("There is no WhatsApp instance yet. Add one with: make instance-set NUMBER=<phone number id>")
+    if refused.row_count:
+        Console().print(refused)
 
 
 def save(
@@ -49,15 +73,14 @@ def save(
     default: Annotated[bool, typer.Option("--default", help="Also use it for numbers without an instance.")] = False,
 ) -> None:
     """Save the access token of a number. The token is read from standard input, or from WHATSAPP_ACCESS_TOKEN."""
-    if not (number.isascii() and number.isdigit()):
-        raise typer.BadParameter("a phone number id has digits only; Meta's API setup page shows it")
+    _check(number)
     settings = load_settings(CredentialSettings)
     token = settings.whatsapp_access_token or _typed_or_piped()
 
-    async def write(repository: InstanceRepository) -> str:
-        known = {instance.id: instance async for instance in repository.all()}
+    async def write(opened: _Open) -> str:
+        known = {instance.id: instance async for instance in opened.instances.all()}
         before = known.get(number)
-        saved = await repository.save(
+        saved = await opened.instances.save(
             number,
             display_name=name or (before.display_name if before else number),
             access_token=token,
@@ -65,9 +88,62 @@ def save(
             is_default=default or (before.is_default if before else not known),
         )
         also = ", the default" if saved.is_default else ""
-        return f"Saved {saved.id} ({saved.display_name}{also}), version {saved.version}, token {saved.token_hint}."
+        told = await _tell(settings, InstanceUpdated(phone_number_id=number, instance_version=saved.version))
+        return (
+            f"Saved {saved.id} ({saved.display_name}{also}), version {saved.version}, token {saved.token_hint}.\n{told}"
+        )
 
     typer.echo(_with_instances(settings, write))
+
+
+def delete(
+    number: Annotated[str, typer.Argument(help="The phone number id whose access token is to be forgotten.")],
+) -> None:
+    """Forget the access token of a number, which uses the default instance from then on, if there is one."""
+    _check(number)
+    settings = load_settings(CredentialSettings)
+
+    async def remove(opened: _Open) -> str | None:
+        before = await opened.instances.effective()
+        if not await opened.instances.delete(number):
+            return None
+        effective = await opened.instances.effective()
+        told = await _tell(settings, InstanceUpdated(phone_number_id=number, instance_version=before.own[number]))
+        follows = (
+            "its media are fetched with the default instance"
+            if effective.version(number) is not None
+            else "there is no default instance, so its media cannot be fetched any more"
+        )
+        return f"Removed {number}; {follows}.\n{told}"
+
+    removed = _with_instances(settings, remove)
+    if removed is None:
+        typer.echo(f"There is no WhatsApp instance {number}; list them with: make instances", err=True)
+        raise typer.Exit(1)
+    typer.echo(removed)
+
+
+def _check(number: str) -> None:
+    if not (number.isascii() and number.isdigit()):
+        raise typer.BadParameter("a phone number id has digits only; Meta's API setup page shows it")
+
+
+async def _tell(settings: CredentialSettings, event: InstanceUpdated) -> str:
+    """Let every ingestor know at once; they would notice by themselves, only later."""
+    configure_logging(settings, service="attache", stream=sys.stderr)
+    logging.getLogger().setLevel(logging.ERROR)  # what a person has to know is what is returned
+    broker = Broker(settings.rabbitmq_url, service="attache", queues=())
+    try:
+        await broker.start()
+        await Publisher(broker).publish([event], correlation_id=new_correlation_id(), mandatory=False)
+    except PublishFailed:
+        return (
+            "RabbitMQ does not answer, so the ingestors notice within RECONCILE_SECONDS (30 s unless set) "
+            "of running; nothing else is to be done."
+        )
+    finally:
+        await broker.close()
+    return "The ingestors use it from now on, and try again by themselves what failed for want of it."
 
 
 def _typed_or_piped() -> SecretStr:
@@ -85,12 +161,13 @@ def _typed_or_piped() -> SecretStr:
     return SecretStr(token)
 
 
-def _with_instances(settings: CredentialSettings, work: Callable[[InstanceRepository], Awaitable[T]]) -> T:
+def _with_instances(settings: CredentialSettings, work: Callable[[_Open], Awaitable[T]]) -> T:
     async def connected() -> T:
         client = connect(settings.mongodb_uri)
         try:
-            database = client[settings.mongodb_database]
-            return await work(InstanceRepository(database, settings.credentials_encryption_key))
+            database: Database = client[settings.mongodb_database]
+            instances = InstanceRepository(database, settings.credentials_encryption_key)
+            return await work(_Open(instances=instances, refusals=Refusals(database)))
         finally:
             client.close()
 

@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSe
 
 from shared.fernet_keys import FERNET_KEYS_EXPECTED, FernetKeys
 from shared.setting_types import AccessToken
-from shared.settings import DatabaseSettings, ServiceSettings
+from shared.settings import DatabaseSettings, ServiceSettings, StorageSettings
 
 
 class BrokerSettings(ServiceSettings):
@@ -34,6 +34,20 @@ class CredentialSettings(BrokerSettings, DatabaseSettings):
 
     credentials_encryption_key: FernetKeys = Field(description=FERNET_KEYS_EXPECTED)
     whatsapp_access_token: AccessToken | None = Field(default=None, description="an access token")
+
+
+class PipelineSettings(BrokerSettings, DatabaseSettings):
+    """For commands that change documents and set them going again."""
+
+
+class StoreSettings(BrokerSettings, StorageSettings):
+    """For commands that look into the store."""
+
+
+class ErasureSettings(StoreSettings):
+    """For the command that erases: the key opens the tombstones."""
+
+    credentials_encryption_key: FernetKeys = Field(description=FERNET_KEYS_EXPECTED)
 
 
 class _DotEnv(DotEnvSettingsSource):

@@ -1,7 +1,8 @@
 """The collection `blobs`: what is known of bytes, by digest, so that a second document reuses it without decoding."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from uuid import uuid4
 
 from pydantic import Field
 from pymongo import ReturnDocument
@@ -35,13 +36,18 @@ class Blob(Model):
     mime_type: str
     facts: Facts = Field(default_factory=Facts)
     renditions: dict[str, BlobRendition] = Field(default_factory=dict)
+    rendition_keys: list[str] = Field(default_factory=list)
     crashes: int = 0
+    incarnation: str | None = None
     state: BlobState = BlobState.LIVE
     used_at: UtcTime
 
 
 class BlobRepository:
-    """Every method that hands out a blob first sets `usedAt`, which keeps a deleter away from it."""
+    """Every method that hands out a blob marks it as used now. How bytes are removed: `shared.release`.
+
+    Whoever has put bytes, or referred to them, looks once more afterwards whether they are live.
+    """
 
     def __init__(self, database: Database) -> None:
         self._blobs = database["blobs"]
@@ -64,14 +70,7 @@ class BlobRepository:
 
         Raises `StorageUnavailable` while the same bytes are being deleted.
         """
-        new = {
-            "key": key,
-            "sizeBytes": size_bytes,
-            "mimeType": mime_type,
-            "facts": {},
-            "renditions": {},
-            "crashes": 0,
-        }
+        new = _new(key=key, size_bytes=size_bytes, mime_type=mime_type)
         try:
             document = await self._blobs.find_one_and_update(
                 {"_id": sha256, "state": BlobState.LIVE.value},
@@ -86,11 +85,57 @@ class BlobRepository:
             return found
         return Blob.model_validate(document)
 
-    async def rendered(self, sha256: str, *, facts: Facts, renditions: Mapping[str, BlobRendition]) -> None:
-        """Keep what rendering told and made, for every document with the same bytes."""
+    async def is_live(self, sha256: str) -> bool:
+        """Look once more, after referring to these bytes: False when they were removed meanwhile, or are going to be.
+
+        Whoever refers to them then takes the reference back and stores the bytes anew.
+        """
+        return bool(await self._blobs.count_documents({"_id": sha256, "state": BlobState.LIVE.value}, limit=1))
+
+    async def rendering(self, blob: Blob, *, keys: Iterable[str]) -> None:
+        """Say that renditions are about to be put under these keys, so that they are never left behind.
+
+        Raises `StorageUnavailable` when the bytes are being removed, or have been since the blob was read.
+        """
+        result = await self._blobs.update_one(
+            _same(blob) | {"state": BlobState.LIVE.value},
+            {"$addToSet": {"renditionKeys": {"$each": list(keys)}}, "$currentDate": {"usedAt": True}},
+        )
+        if not result.matched_count:
+            raise _being_deleted()
+
+    async def rendered(self, blob: Blob, *, facts: Facts, renditions: Mapping[str, BlobRendition]) -> bool:
+        """Keep what rendering told and made, for every document with the same bytes.
+
+        While they are being removed it is kept all the same, and goes with them. False when they have been removed
+        since the blob was read, even if they are back: what was put may be gone; hand it to `leave`.
+        """
         made = {f"renditions.{name}": rendition.to_document() for name, rendition in renditions.items()}
+        result = await self._blobs.update_one(
+            _same(blob),
+            {
+                "$set": {"facts": facts.to_document(), **made},
+                "$inc": {"changes": 1},
+                "$currentDate": {"usedAt": True},
+            },
+        )
+        return result.matched_count == 1
+
+    async def leave(self, blob: Blob, *, keys: Iterable[str]) -> None:
+        """Files lie under these keys that nobody may want: whoever removes the bytes removes them, and looks soon."""
+        new = {
+            **_new(key=blob.key, size_bytes=blob.size_bytes, mime_type=blob.mime_type),
+            "state": BlobState.LIVE.value,
+        }
         await self._blobs.update_one(
-            {"_id": sha256}, {"$set": {"facts": facts.to_document(), **made}, "$currentDate": {"usedAt": True}}
+            {"_id": blob.id},
+            {
+                "$addToSet": {"renditionKeys": {"$each": list(keys)}},
+                "$inc": {"changes": 1},
+                "$setOnInsert": new,
+                "$currentDate": {"usedAt": True, "wakeAt": True},
+            },
+            upsert=True,
         )
 
     async def crashed(self, sha256: str) -> int:
@@ -101,6 +146,16 @@ class BlobRepository:
             )
         )
         return 0 if blob is None else blob.crashes
+
+
+def _new(*, key: str, size_bytes: int, mime_type: str) -> Document:
+    facts: Document = {"facts": {}, "renditions": {}, "crashes": 0, "incarnation": uuid4().hex}
+    return {"key": key, "sizeBytes": size_bytes, "mimeType": mime_type, **facts}
+
+
+def _same(blob: Blob) -> Document:
+    """Not only the same bytes: the same row, not one that was made after that had been removed."""
+    return {"_id": blob.id, "incarnation": blob.incarnation}
 
 
 def _blob(document: Document | None) -> Blob | None:

@@ -13,14 +13,13 @@ from pymongo.errors import DuplicateKeyError
 from shared.clock import system_clock
 from shared.ids import new_conversation_id
 from shared.media import Customer, Sender
-from shared.repository.lineages import USER, Lineage, Lineages
+from shared.repository.lineages import PARENT, USER, Lineage, Lineages
 from shared.repository.mongo import Database, Document
 from shared.repository.ties import Tie, tied
 
-_WA = "wa:"
-_PARENT = "parent:"
+WA = "wa:"
 _GROUP = "group:"
-_NOBODY = ("unknown",)
+NOBODY = ("unknown",)
 _MOST_PARTICIPANTS = 32  # a group has at most 8 at a time (Meta); some leave, others come
 _TRIES = 200  # each one that fails means that another change came through
 
@@ -45,7 +44,7 @@ def identities(customer: Customer, group_id: str | None) -> tuple[str, ...]:
     """What a conversation is known by: the group alone, else every identity of the customer, the surest first."""
     if group_id:
         return (_GROUP + group_id,)
-    named = ((USER, customer.user_id), (_PARENT, customer.parent_user_id), (_WA, customer.wa_id))
+    named = ((USER, customer.user_id), (PARENT, customer.parent_user_id), (WA, customer.wa_id))
     return tuple(prefix + value for prefix, value in named if value)
 
 
@@ -63,7 +62,7 @@ class ConversationRepository:
 
         A message that names nobody at all gets a conversation of the unknown of its number.
         """
-        known_by = identities(customer, group_id) or _NOBODY
+        known_by = identities(customer, group_id) or NOBODY
         shown = {"lastMessageAt": sent_at} | ({"groupId": group_id} if group_id else {})
         return await self._tied_together(phone_number_id, (), known_by, shown)
 
@@ -84,7 +83,8 @@ class ConversationRepository:
         last = {"$max": ["$lastMessageAt", sent_at]}
         update: list[Document] = [
             {"$set": {"lastMessageAt": last, **_participants(sender)}},
-            {"$unset": ["mergedInto"]},
+            # an eraser that found it empty leaves it to this message
+            {"$unset": ["mergedInto", "erasing"]},
         ]
         while True:
             result = await self._conversations.update_one({"_id": conversation_id, "mergedInto": None}, update)
@@ -92,6 +92,10 @@ class ConversationRepository:
             if goes_on == conversation_id:
                 return
             conversation_id = goes_on
+
+    async def lives(self, conversation_id: str) -> bool:
+        """Whether a document that has just been written is in a conversation that is there and stays."""
+        return bool(await self._conversations.count_documents({"_id": conversation_id, "erasing": None}, limit=1))
 
     async def surviving(self, conversation_id: str) -> str:
         """The id under which the conversation goes on: its own, or that of the one it was merged into."""

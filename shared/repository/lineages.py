@@ -21,6 +21,7 @@ from functools import cached_property
 from shared.repository.mongo import Database, Document
 
 USER = "user:"
+PARENT = "parent:"
 _ONE_MORE: Document = {"$add": [{"$ifNull": ["$version", 0]}, 1]}
 
 

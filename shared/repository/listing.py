@@ -2,7 +2,7 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -93,6 +93,11 @@ class Listing:
     async def conversation_exists(self, conversation_id: str) -> bool:
         """Whether the id was ever given out, merged or not."""
         return bool(await self._conversations.count_documents({"_id": conversation_id}, limit=1))
+
+    async def merged(self, conversation_ids: Collection[str]) -> set[str]:
+        """Those of them that have been merged into another one."""
+        query = {"_id": {"$in": list(conversation_ids)}, "mergedInto": {"$exists": True}}
+        return {document["_id"] async for document in self._conversations.find(query, {"_id": 1})}
 
     async def updated_since(self, since: datetime, *, limit: int) -> Sequence[Attachment]:
         """What changed after `since`, oldest change first."""

@@ -111,14 +111,22 @@ class MessageRepository:
         )
         return result.matched_count == 1
 
-    async def stranded(self, now: datetime, *, limit: int) -> AsyncIterator[Attachment]:
-        """Not final, and `wakeAt` absent or past; nearest deadline first. What cannot be read is left out."""
+    async def stranded(self, now: datetime) -> AsyncIterator[Attachment]:
+        """Not final, and `wakeAt` absent or past; nearest deadline first. What cannot be read is left out.
+
+        One that was set to `pending` by hand while it was `stored` still has its `wakeAt`, and an original.
+        """
         open_states = [status.value for status in MediaStatus if status not in FINAL]
         query = {
             "media.status": {"$in": open_states},
-            "$or": [{"media.wakeAt": None}, {"media.wakeAt": {"$lte": now}}],
+            "$or": [
+                {"media.wakeAt": None},
+                {"media.wakeAt": {"$lte": now}},
+                {"media.status": MediaStatus.PENDING.value, "media.storage.original": {"$exists": True}},
+            ],
         }
-        async for document in self._messages.find(query).sort("media.deadline", ASCENDING).limit(limit):
+        found = self._messages.find(query).sort("media.deadline", ASCENDING)
+        async for document in found.allow_disk_use(True):
             if (attachment := readable(document)) is not None:
                 yield attachment
 

@@ -24,6 +24,8 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("conversationId", ASCENDING), ("media.status", ASCENDING)]),
         # healing and retry-failed: by code and number, nearest deadline first
         IndexModel([("media.failure.code", ASCENDING), ("phoneNumberId", ASCENDING), ("media.deadline", ASCENDING)]),
+        # all that failed, and what is at risk: nearest deadline first
+        IndexModel([("media.status", ASCENDING), ("media.deadline", ASCENDING)]),
         # the reconciler: not final, and nobody looked in time
         IndexModel([("media.status", ASCENDING), ("media.wakeAt", ASCENDING)]),
         IndexModel([("messageId", ASCENDING)]),
@@ -40,7 +42,11 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("lastMessageAt", DESCENDING), ("_id", DESCENDING)]),
         IndexModel([("mergedInto", ASCENDING)], sparse=True),
     ],
-    "blobs": [IndexModel([("usedAt", ASCENDING)])],
+    "blobs": [
+        IndexModel([("usedAt", ASCENDING)]),
+        # removals that nobody finished
+        IndexModel([("wakeAt", ASCENDING)], sparse=True),
+    ],
     "whatsapp_instances": [
         IndexModel([("isDefault", ASCENDING)], unique=True, partialFilterExpression={"isDefault": True})
     ],

@@ -6,14 +6,18 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
 from shared.errors import ObjectNotFound, StorageUnavailable
 from shared.storage.os_errors import storage_error
-from shared.storage.port import ByteRange
+from shared.storage.port import ByteRange, StoredObject
 
 _WORKSPACES = ".incomplete"
+_NO_OBJECTS = frozenset({_WORKSPACES, "lost+found"})  # the second is the file system's own where a disk is mounted
+_LISTED_AT_ONCE = 500
 _CHUNK_BYTES = 256 * 1024
 
 
@@ -71,6 +75,17 @@ class FilesystemStore:
         with _translated(key):
             return (await asyncio.to_thread(path.stat)).st_size
 
+    async def objects(self) -> AsyncIterator[StoredObject]:
+        """See the port. A link is listed as itself and not followed."""
+        files = _files(self._root, inside="")
+        while True:
+            with _translated():
+                listed = await asyncio.to_thread(lambda: [*islice(files, _LISTED_AT_ONCE)])
+            if not listed:
+                return
+            for found in listed:
+                yield found
+
     async def delete(self, key: str) -> None:
         """See the port."""
         path = self.path(key)
@@ -92,6 +107,11 @@ class FilesystemStore:
         """Remove what killed processes left unfinished, once it is older than any work takes; how much it was."""
         with _translated():
             return await asyncio.to_thread(_sweep, self._root / _WORKSPACES, time.time() - older_than_seconds)
+
+    async def abandoned(self, *, older_than_seconds: float) -> int:
+        """How much of it there is to sweep."""
+        with _translated():
+            return await asyncio.to_thread(_count, self._root / _WORKSPACES, time.time() - older_than_seconds)
 
     def path(self, key: str) -> Path:
         """Where `key` lies, for servers that send files from disk. Raises `ValueError` for a key that leads outside.
@@ -132,16 +152,41 @@ def _free_bytes(root: Path) -> int:
     return shutil.disk_usage(existing).free
 
 
-def _sweep(workspaces: Path, before: float) -> int:
+def _files(folder: Path, *, inside: str) -> Iterator[StoredObject]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not inside and entry.name in _NO_OBJECTS:
+                continue
+            key = inside + entry.name
+            with suppress(FileNotFoundError):  # gone since the folder was read
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _files(folder / entry.name, inside=f"{key}/")
+                else:
+                    about = entry.stat(follow_symlinks=False)
+                    modified_at = datetime.fromtimestamp(about.st_mtime, UTC)
+                    yield StoredObject(key=key, size_bytes=about.st_size, modified_at=modified_at)
+
+
+def _abandoned(workspaces: Path, before: float) -> Iterator[Path]:
     if not workspaces.is_dir():
-        return 0
-    swept = 0
+        return
     for left in workspaces.iterdir():
         with suppress(FileNotFoundError):  # another service sweeps at the same time, or the work has just ended
             if left.stat().st_mtime < before:
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-                swept += 1
+                yield left
+
+
+def _sweep(workspaces: Path, before: float) -> int:
+    swept = 0
+    for left in _abandoned(workspaces, before):
+        with suppress(FileNotFoundError):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+            swept += 1
     return swept
+
+
+def _count(workspaces: Path, before: float) -> int:
+    return sum(1 for _ in _abandoned(workspaces, before))
 
 
 def _write_and_remove(probe: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,15 @@ class ByteRange:
 
     start: int
     length: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredObject:
+    """One object of a listing."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
 
 
 class ObjectStore(Protocol):
@@ -39,6 +49,13 @@ class ObjectStore(Protocol):
 
     async def size(self, key: str) -> int:
         """Bytes of the object."""
+
+    def objects(self) -> AsyncIterator[StoredObject]:
+        """Everything that is stored, in no promised order and a few at a time, however many there are.
+
+        Also what people put there by hand, under whatever name; not what is unfinished. What comes or goes while the
+        listing is read may be in it or not.
+        """
 
     async def delete(self, key: str) -> None:
         """Remove the object. Deleting nothing is fine."""

@@ -21,6 +21,7 @@ class ServiceProcess:
     """A service that listens, with what it has written so far."""
 
     url: str
+    pid: int
     stdout: Path
     stderr: Path
 
@@ -41,15 +42,15 @@ def closed_port() -> int:
 async def service(module: str, environment: Mapping[str, str], folder: Path) -> AsyncIterator[ServiceProcess]:
     """`python -m <module>` in this folder, with these settings and no others, until the context is left."""
     port = closed_port()
-    running = ServiceProcess(url=f"http://127.0.0.1:{port}", stdout=folder / "stdout.log", stderr=folder / "stderr.log")
+    url, out, err = f"http://127.0.0.1:{port}", folder / "stdout.log", folder / "stderr.log"
     settings = {"PATH": os.environ["PATH"], **environment, "PORT": str(port)}
-    with running.stdout.open("wb") as stdout, running.stderr.open("wb") as stderr:
+    with out.open("wb") as stdout, err.open("wb") as stderr:
         process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own module; starting it takes no time
             [sys.executable, "-m", module], env=settings, cwd=folder, stdout=stdout, stderr=stderr
         )
     try:
-        await _listening(running.url, process)
-        yield running
+        await _listening(url, process)
+        yield ServiceProcess(url=url, pid=process.pid, stdout=out, stderr=err)
     finally:
         process.terminate()
         await asyncio.to_thread(process.wait, 30)

@@ -21,6 +21,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 WORK_QUEUES = {
     "ingestor.media-received": ("media.received", (1, 2, 3)),
     "ingestor.identity-changed": ("identity.changed", (1, 2, 3)),
+    "ingestor.message-revoked": ("message.revoked", (1, 2, 3)),
     "previewer.media-stored": ("media.stored", (1, 2, 3)),
     "webhook-gateway.unreadable": (None, ()),
 }
@@ -235,17 +236,21 @@ async def test_the_exchange_is_a_durable_topic_exchange(run: Run) -> None:
         await channel.declare_exchange("media.events", aio_pika.ExchangeType.TOPIC, durable=True)
 
 
-async def test_a_media_server_hears_media_updated_in_an_exclusive_classic_queue_bounded_and_drop_head(
-    run: Run, servers: TestServers
+@pytest.mark.parametrize(
+    ("service", "routing_key"), [("media-server", "media.updated"), ("ingestor", "instance.updated")]
+)
+async def test_every_replica_hears_in_an_exclusive_classic_queue_bounded_and_drop_head(
+    run: Run, servers: TestServers, service: str, routing_key: str
 ) -> None:
     found = [
         queue
         for queue in await managed(run, servers, "queues")
-        if queue.get("exclusive") and queue.get("arguments", {}).get("x-overflow") == "drop-head"
+        if queue.get("exclusive") and queue["name"].startswith(f"{service}.{routing_key}.")
     ]
 
     assert len(found) == 1, "one replica runs"
     assert found[0]["type"] == "classic"
+    assert found[0]["arguments"]["x-overflow"] == "drop-head"
     assert found[0]["arguments"]["x-max-length"] > 0
 
 

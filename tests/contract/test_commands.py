@@ -18,7 +18,22 @@ from shared.cli import app
 ROOT = Path(__file__).parents[2]
 ATTACHE = Path(sys.executable).with_name("attache")
 TOKEN = "EAAGaccessTokenOfTheContract"
-TARGETS = ("demo", "test", "run", "lint", "format", "typecheck", "bench", "instances", "instance-set")
+TARGETS = (
+    "demo",
+    "test",
+    "run",
+    "lint",
+    "format",
+    "typecheck",
+    "bench",
+    "instances",
+    "instance-set",
+    "retry",
+    "retry-failed",
+    "dlq",
+    "dlq-replay",
+    "dlq-purge",
+)
 
 
 def attache(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -66,10 +81,54 @@ def test_a_make_target_of_the_operator_calls_attache(target: str, calls: str) ->
     assert calls in made(target, "NUMBER=1")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "ends"),
+    [
+        (["retry", "ID=m7k2exampleid"], 'attache retry "m7k2exampleid"'),
+        (["retry-failed"], "attache retry-failed"),
+        (
+            ["retry-failed", "CODE=provider_auth", "NUMBER=106540352242922", "SINCE=12h"],
+            'attache retry-failed --code "provider_auth" --number "106540352242922" --since "12h"',
+        ),
+    ],
+)
+def test_make_retry_takes_what_the_contract_says(arguments: list[str], ends: str) -> None:
+    assert made(*arguments).strip().endswith(ends)
+
+
 def test_make_instance_set_takes_number_name_and_default() -> None:
     command = made("instance-set", "NUMBER=106540352242922", "NAME=My Shop", "DEFAULT=1")
 
     assert command.endswith('attache instance-set "106540352242922" --name "My Shop" --default')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ends"),
+    [
+        (["dlq"], "attache dlq list"),
+        (["dlq-replay"], "attache dlq replay"),
+        (
+            ["dlq-replay", "QUEUE=ingestor.media-received.dlq", "CODE=provider_auth", "NUMBER=1", "LIMIT=5"],
+            'attache dlq replay --queue "ingestor.media-received.dlq" --code "provider_auth" --number "1" --limit "5"',
+        ),
+        (["dlq-purge", "QUEUE=previewer.media-stored"], 'attache dlq purge "previewer.media-stored"'),
+        (["dlq-purge", "QUEUE=previewer.media-stored", "YES=1"], 'attache dlq purge "previewer.media-stored" --yes'),
+    ],
+)
+def test_make_dlq_takes_what_the_contract_says(arguments: list[str], ends: str) -> None:
+    assert " ".join(made(*arguments).split()).endswith(ends)
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        ([], "attache storage prune"),
+        (["OLDER_THAN=15m"], 'attache storage prune --older-than "15m"'),
+        (["OLDER_THAN=30d", "APPLY=1"], 'attache storage prune --older-than "30d" --apply'),
+    ],
+)
+def test_make_storage_prune_takes_an_age_and_removes_nothing_unless_told(given: list[str], command: str) -> None:
+    assert made("storage-prune", *given).rstrip().endswith(command)
 
 
 def test_exit_code_0_is_done_and_attache_key_prints_a_fernet_key() -> None:

@@ -52,7 +52,8 @@ SERVICES = [
     Service(
         package="webhook_gateway",
         required={"WHATSAPP_APP_SECRET": "an-app-secret", "WHATSAPP_VERIFY_TOKEN": "a-verify-token"},
-        wrong=COMMON_WRONG | {"WHATSAPP_APP_SECRET": "a,,b", "WEBHOOK_MAX_BODY_BYTES": "4 MiB"},
+        wrong=COMMON_WRONG
+        | {"WHATSAPP_APP_SECRET": "a,,b", "WEBHOOK_MAX_BODY_BYTES": "4 MiB", "WHATSAPP_ON_REVOKE": "delete"},
         never_wrong=frozenset({"HOST", "WHATSAPP_VERIFY_TOKEN"}),
     ),
     Service(
@@ -73,6 +74,8 @@ SERVICES = [
             "MEDIA_MAX_ORIGINAL_BYTES": "100MB",
             "MEDIA_LIFETIME_HOURS": "0",
             "RECONCILE_SECONDS": "-1",
+            "STORAGE_MIN_FREE_BYTES": "512MiB",
+            "WHATSAPP_ON_REVOKE": "Erase",
         },
         contradicting={"WHATSAPP_ACCESS_TOKEN": "", "WHATSAPP_PHONE_NUMBER_ID": "106540352242922"},
         never_wrong=frozenset({"HOST", "WHATSAPP_ACCESS_TOKEN"}),
@@ -101,6 +104,9 @@ SERVICES = [
             "OPERATOR_TOKEN": "fifteen-letters",
             "ADMIN_TOKEN": "fifteen-letterz",
             "MEDIA_ACCEL_REDIRECT": "no-slash",
+            "WHATSAPP_GRAPH_URL": "ftp://graph.facebook.com",
+            "WHATSAPP_GRAPH_VERSION": "25",
+            "WHATSAPP_ALLOW_HTTP_GRAPH": "yes",
         },
         contradicting={"ADMIN_TOKEN": "the-same-token-twice", "OPERATOR_TOKEN": "the-same-token-twice"},
     ),
@@ -192,17 +198,23 @@ def test_settings_that_contradict_each_other_are_a_mistake(
         ("https://host:99999", "false", False),
     ],
 )
+@pytest.mark.parametrize("package", ["ingestor", "media_server"])
 def test_the_token_never_travels_in_plain_text_to_another_machine(
-    url: str, allow: str, is_right: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    package: str,
+    url: str,
+    allow: str,
+    is_right: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ingestor = SERVICES[1]
-    environment = ingestor.required | {"WHATSAPP_GRAPH_URL": url, "WHATSAPP_ALLOW_HTTP_GRAPH": allow}
+    caller = next(service for service in SERVICES if service.package == package)
+    environment = caller.required | {"WHATSAPP_GRAPH_URL": url, "WHATSAPP_ALLOW_HTTP_GRAPH": allow}
     if is_right:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        load_settings(ingestor.settings)
+        load_settings(caller.settings)
     else:
-        assert named(refused(ingestor, environment, monkeypatch, capsys)) == {"WHATSAPP_GRAPH_URL"}
+        assert named(refused(caller, environment, monkeypatch, capsys)) == {"WHATSAPP_GRAPH_URL"}
 
 
 @every_service

@@ -13,6 +13,7 @@ import pytest_asyncio
 from tests.e2e.world import JSON, World
 from whatsapp_simulator.faults import BodyForm, Fault, FaultName, Shape, Step
 from whatsapp_simulator.targets import Target
+from whatsapp_simulator.webhooks import BusinessNumber
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -199,7 +200,10 @@ async def ended(world: World) -> Mapping[str, JSON]:
     """The documents of all rows, in their final state."""
     messages = {}
     for seed, (name, row) in enumerate(ROWS.items(), start=20_000):
-        media = world.simulator.add_sample("zip", size_bytes=40_000, seed=seed, faults=row.faults)
+        # a number of its own: a refusal, and a request to slow down, hold for all attachments of a number
+        number = BusinessNumber(phone_number_id=f"2003004006{seed}", display_phone_number=f"155501{seed}")
+        world.simulator.add_number(number, access_token=world.settings["WHATSAPP_ACCESS_TOKEN"])
+        media = world.simulator.add_sample("zip", size_bytes=40_000, seed=seed, faults=row.faults, number=number)
         messages[name] = world.simulator.message(world.simulator.attachment(media))
     waiting = list(messages.values())
     for start in range(0, len(waiting), 40):

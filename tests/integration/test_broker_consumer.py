@@ -17,7 +17,7 @@ from shared.broker.publisher import Publisher
 from shared.broker.retry import Decision, RetryPolicy, Settled
 from shared.broker.topology import INGEST, PREVIEW
 from shared.clock import system_clock
-from shared.errors import CredentialError, ErrorCode, PermanentError, TransientError
+from shared.errors import CredentialError, ErrorCode, PermanentError, Postponed, SlowedDown, TransientError
 from shared.events import Event, MediaReceived, MediaStored, decode
 from tests.amqp import Link, Onlooker, onlooker, running_broker, until
 from tests.builders import NUMBER, SHA256, make_media_received
@@ -126,6 +126,29 @@ async def test_an_event_to_be_retried_waits_in_the_queue_of_its_delay(broker: Br
     assert waiting.correlation_id == "abc"
     assert waiting.type == "media.received.v1"
     assert decode(MediaReceived, waiting.body) == make_media_received()
+    assert await outside.is_empty(INGEST.name)
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        (SlowedDown("Meta was not asked", retry_after_seconds=1.5), 2),
+        (Postponed("no room", seconds=1.5), 2),
+        (Postponed("no room"), 1),
+        (Postponed("no room", seconds=3600), 2),
+    ],
+)
+async def test_what_only_has_to_wait_comes_back_as_the_same_attempt(
+    broker: Broker, outside: Onlooker, answer: Exception, seconds: int
+) -> None:
+    handler = Script(answer)
+    await publish(broker, attempt=2)
+
+    async with consuming(broker, handler):
+        waiting = await outside.take(INGEST.retry(seconds))
+
+    assert waiting.headers["x-attempt"] == 2
+    assert waiting.headers["x-resumed"] is True
     assert await outside.is_empty(INGEST.name)
 
 

@@ -1,23 +1,34 @@
 """`attache instances` and `attache instance-set`, as an operator types them."""
 
+import asyncio
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from pydantic import SecretStr
 from pymongo import MongoClient
+
+from shared.errors import CredentialError, ErrorCode
+from shared.events import InstanceUpdated, decode
+from shared.repository.mongo import connect
+from shared.repository.refusals import Refusals
+from tests.amqp import onlooker, running_broker
 
 ATTACHE = Path(sys.executable).with_name("attache")
 TOKEN = "EAAmade-up-access-token-1234"
 
 
 @pytest.fixture
-def settings(mongodb_uri: str, mongodb_database: str) -> dict[str, str]:
+def settings(mongodb_uri: str, mongodb_database: str, broker_url: str) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
+        "COLUMNS": "200",
+        "RABBITMQ_URL": broker_url,
         "MONGODB_URI": mongodb_uri,
         "MONGODB_DATABASE": mongodb_database,
         "CREDENTIALS_ENCRYPTION_KEY": Fernet.generate_key().decode(),
@@ -65,6 +76,57 @@ def test_the_seed_in_the_env_file_is_not_taken_for_the_new_token(settings: dict[
 
     assert refused.returncode == 2
     assert "no access token came on standard input" in " ".join(refused.stderr.split()).replace("│ ", "")
+
+
+async def test_saving_and_deleting_tell_the_ingestors(settings: dict[str, str], broker_url: str) -> None:
+    async with running_broker(broker_url, ()), onlooker(broker_url) as outside:
+        updates = await outside.bound_to("instance.updated")
+
+        saved = await asyncio.to_thread(attache, "instance-set", "1", settings=settings, stdin=TOKEN)
+        removed = await asyncio.to_thread(attache, "instance-delete", "1", settings=settings)
+
+        assert (saved.returncode, removed.returncode) == (0, 0), saved.stderr + removed.stderr
+        told = [decode(InstanceUpdated, (await outside.take(updates)).body) for _ in range(2)]
+    assert told == [InstanceUpdated(phone_number_id="1", instance_version=1)] * 2
+    assert "try again by themselves" in saved.stdout
+    assert "no default instance" in removed.stdout
+    assert saved.stderr == removed.stderr == ""
+    again = attache("instance-delete", "1", settings=settings)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "make instances" in again.stderr
+
+
+def test_without_rabbitmq_it_is_saved_all_the_same_and_said(settings: dict[str, str]) -> None:
+    away = {**settings, "RABBITMQ_URL": "amqp://guest:hunter2@127.0.0.1:1/"}
+
+    saved = attache("instance-set", "1", settings=away, stdin=TOKEN)
+
+    assert saved.returncode == 0, saved.stderr
+    assert "Saved 1" in saved.stdout
+    assert "RECONCILE_SECONDS" in saved.stdout
+    assert "hunter2" not in saved.stdout + saved.stderr
+    assert "version" in attache("instances", settings=settings).stdout
+
+
+async def test_refused_numbers_are_listed_with_their_reason_until_a_token_is_saved(
+    settings: dict[str, str], mongodb_uri: str, mongodb_database: str
+) -> None:
+    attache("instance-set", "1", settings=settings, stdin=TOKEN)
+    client = connect(SecretStr(mongodb_uri))
+    refused = CredentialError("Meta refuses it; save a new one", code=ErrorCode.PROVIDER_AUTH, provider_status=401)
+    now = datetime(2026, 9, 21, 10, 0, tzinfo=UTC)
+    assert await Refusals(client[mongodb_database]).refused(
+        "1", refused, attachment_id="m1", certain=True, version=1, now=now
+    )
+    client.close()
+
+    listed = attache("instances", settings=settings)
+    assert "Refused by Meta" in listed.stdout
+    assert "provider_auth" in listed.stdout
+    assert "2026-09-21 10:00 UTC" in listed.stdout
+
+    attache("instance-set", "1", settings=settings, stdin=f"{TOKEN}-new")
+    assert "Refused" not in attache("instances", settings=settings).stdout
 
 
 @pytest.mark.parametrize("number", ["", "+49151"])

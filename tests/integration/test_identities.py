@@ -4,57 +4,41 @@ whoever is killed meanwhile: each name leads to one conversation that people see
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any, cast
 
 import pytest
 import structlog
+from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
+from ingestor.attempts import Attempts
 from ingestor.identities import IdentityHandler
 from ingestor.register import Register
 from shared.broker.consumer import Delivery
 from shared.broker.publisher import Publisher
 from shared.broker.retry import RetryPolicy
 from shared.clock import system_clock
+from shared.erase import Eraser
 from shared.events import Event, IdentityChanged, MediaReceived, MediaUpdated
 from shared.media import Attachment, Customer, Sender
+from shared.release import Release
 from shared.repository.conversations import ConversationRepository
 from shared.repository.listing import Conversation, Listing
 from shared.repository.messages import MessageRepository
 from shared.repository.mongo import Database, connect, ensure_indexes
+from shared.repository.tombstones import Tombstones
+from shared.storage.filesystem import FilesystemStore
 from shared.updates import Announcer
 from tests.builders import NOW, make_media_received
+from tests.turns import Killed, Step, Stepwise, Turns
 
 Fact = MediaReceived | IdentityChanged
-Step = Callable[[], Awaitable[None]]
-
-
-class Killed(BaseException):
-    """The process is gone between two writes."""
-
-
-class Stepwise:
-    """A collection that asks before each of its calls."""
-
-    def __init__(self, collection: Any, step: Step) -> None:
-        self._collection = collection
-        self._step = step
-
-    def __getattr__(self, name: str) -> Any:
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            await self._step()
-            return await getattr(self._collection, name)(*args, **kwargs)
-
-        return call
-
-    async def find(self, *args: Any) -> AsyncIterator[Any]:
-        await self._step()
-        for document in await self._collection.find(*args).to_list(None):
-            yield document
 
 
 class Overheard(Publisher):
@@ -82,16 +66,27 @@ class Ingestor:
         self.announcer = Announcer(self.overheard, service="ingestor")
         self.conversations = ConversationRepository(steps)
         messages = MessageRepository(steps)
+        tombstones = Tombstones(database, [SecretStr(Fernet.generate_key().decode())])
         self.register = Register(
             messages=messages,
             conversations=self.conversations,
             announcer=self.announcer,
+            tombstones=tombstones,
+            eraser=Eraser(
+                database=database,
+                tombstones=tombstones,
+                release=Release(database=database, store=FilesystemStore(Path("nowhere")), clock=system_clock),
+                publisher=self.overheard,
+                clock=system_clock,
+            ),
+            attempts=Attempts(),
             lifetime=timedelta(days=7),
         )
         self.identities = IdentityHandler(
             conversations=self.conversations,
             messages=messages,
             announcer=self.announcer,
+            tombstones=tombstones,
             policy=RetryPolicy(delays=(5,)),
             clock=system_clock,
         )
@@ -101,49 +96,6 @@ class Ingestor:
             await self.register.registered(fact, attempt=1, now=NOW)
         else:
             await self.identities.handle(fact, Delivery(attempt=1, redelivered=False, correlation_id="abc"))
-
-
-class Turns:
-    """Lets one of several ingestors at a time do its next step, drawn by lot; now and then one is killed."""
-
-    def __init__(self, seed: int, *, deaths: int) -> None:
-        self._random = Random(seed)  # noqa: S311 - a schedule that can be repeated
-        self._deaths = deaths
-        self._waiting: list[asyncio.Future[None]] = []
-        self._players = 0
-
-    async def step(self) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        self._next()
-        await turn
-
-    async def play(self, ingestor: Ingestor, facts: Sequence[Fact]) -> None:
-        """Handle all of them at the same time; those that were killed are delivered again."""
-        while facts:
-            self._players = len(facts)
-            survived = await asyncio.gather(*(self._handled(ingestor, fact) for fact in facts))
-            facts = [fact for fact, handled in zip(facts, survived, strict=True) if not handled]
-
-    async def _handled(self, ingestor: Ingestor, fact: Fact) -> bool:
-        try:
-            await ingestor.handle(fact)
-        except Killed:
-            return False
-        finally:
-            self._players -= 1
-            self._next()
-        return True
-
-    def _next(self) -> None:
-        if not self._waiting or len(self._waiting) < self._players:
-            return
-        turn = self._waiting.pop(self._random.randrange(len(self._waiting)))
-        if self._deaths and self._random.random() < 0.08:
-            self._deaths -= 1
-            turn.set_exception(Killed())
-        else:
-            turn.set_result(None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,7 +270,7 @@ async def test_at_the_same_time(story: Story, database: Database) -> None:
         turns = Turns(seed, deaths=0)
         ingestor = Ingestor(database, step=turns.step)
 
-        await turns.play(ingestor, facts)
+        await turns.play([partial(ingestor.handle, fact) for fact in facts])
 
         await assert_told(story, facts, number, database)
         await assert_the_last_revision_was_announced(ingestor, number, database)
@@ -331,7 +283,8 @@ async def test_at_the_same_time_each_delivered_twice_and_some_killed(story: Stor
         facts = story.told(number)
         turns = Turns(seed, deaths=6)
 
-        await turns.play(Ingestor(database, step=turns.step), facts * 2)
+        ingestor = Ingestor(database, step=turns.step)
+        await turns.play([partial(ingestor.handle, fact) for fact in facts * 2])
 
         await assert_told(story, facts, number, database)
 

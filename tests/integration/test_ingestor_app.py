@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,9 @@ import previewer.settings
 from shared.broker.publisher import Publisher
 from shared.broker.topology import IDENTITIES, INGEST
 from shared.clock import system_clock
-from shared.events import IdentityChanged
+from shared.events import IdentityChanged, InstanceUpdated
 from shared.media import Attachment, Customer, Declared, MediaStatus
+from shared.repository.instances import InstanceRepository
 from shared.repository.messages import MessageRepository
 from shared.repository.mongo import connect
 from tests import images
@@ -179,6 +180,62 @@ async def test_a_changed_identity_moves_the_documents(
         await Publisher(broker).publish([changed], correlation_id="abc")
 
         await until(are_one)
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["by the event", "by the reconciler: every ingestor was down"])
+async def test_a_new_token_heals_without_a_restart(
+    settings: ingestor.settings.Settings, meta: Simulator, messages: MessageRepository, is_told: bool
+) -> None:
+    number = DEMO_NUMBER.phone_number_id
+    # with the event the next round of the reconciler is far away, without it the next round is all there is
+    settings = settings.model_copy(update={"reconcile_seconds": 3600 if is_told else 1})
+    meta.tokens.expire(DEMO_ACCESS_TOKEN)
+    events = []
+    for content in (b"one", b"two", b"three"):
+        media = meta.add_media(content, kind=Kind.DOCUMENT, mime_type="application/octet-stream")
+        events.append(
+            make_media_received(
+                phone_number_id=number,
+                message_id=f"wamid.{media.id}",
+                provider_media_id=media.id,
+                received_at=system_clock(),
+            )
+        )
+
+    async def all_have(status: MediaStatus) -> bool:
+        return all([await has_status(messages, event.media_id, status) for event in events])
+
+    client = connect(settings.mongodb_uri)
+    instances = InstanceRepository(client[settings.mongodb_database], settings.credentials_encryption_key)
+    async with (
+        AsyncExitStack() as ingestors,
+        running_broker(settings.rabbitmq_url.get_secret_value(), INGEST.queues()) as broker,
+    ):
+        clients = [await ingestors.enter_async_context(running(ingestor.app.build_app(settings))) for _ in range(2)]
+        for each in clients:
+            await until(lambda each=each: is_ready(each))  # type: ignore[misc]  # a lambda's default has no type
+        await Publisher(broker).publish(events, correlation_id="abc")
+        await until(lambda: all_have(MediaStatus.FAILED))
+        asked = meta.requests.metadata()
+        if not is_told:
+            await ingestors.aclose()
+
+        meta.tokens.replace(number, "a-new-access-token")
+        saved = await instances.save(
+            number, display_name="", access_token=SecretStr("a-new-access-token"), is_default=True
+        )
+        if is_told:
+            told = InstanceUpdated(phone_number_id=number, instance_version=saved.version)
+            await Publisher(broker).publish([told], correlation_id="abc", mandatory=False)
+        else:
+            await ingestors.enter_async_context(running(ingestor.app.build_app(settings)))
+        await until(lambda: all_have(MediaStatus.STORED))
+
+        documents = [await messages.get(event.media_id) for event in events]
+        assert {document.media.attempts for document in documents if document} == {1}
+        assert asked <= 2, "each ingestor may ask once before it knows what the other was told"
+        assert meta.requests.metadata() == asked + 3, "nothing was fetched twice"
+    client.close()
 
 
 async def test_plain_http_to_another_machine_is_said_loudly(settings: ingestor.settings.Settings) -> None:

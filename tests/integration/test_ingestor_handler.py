@@ -1,189 +1,34 @@
 """The ingestor's work on a real MongoDB, a real folder and Meta as the simulator shows it. Broker: only to announce."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
-from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from structlog.testing import capture_logs
-from yarl import URL
 
-from ingestor.attempts import Attempts
-from ingestor.download import Downloader
-from ingestor.fairness import FairShare
-from ingestor.fetch import Fetcher
-from ingestor.graph import Graph
-from ingestor.handler import IngestHandler
-from ingestor.hosts import AllowedHosts
-from ingestor.register import Register
-from ingestor.settlement import Settlement
 from shared.broker.consumer import Delivery
-from shared.broker.publisher import Publisher
-from shared.broker.retry import DeadLetter, Decision, RetryIn, RetryPolicy, Settled
-from shared.broker.topology import INGEST
-from shared.clock import system_clock
+from shared.broker.retry import DeadLetter, RetryIn, Settled
 from shared.errors import ErrorCode
-from shared.events import Event, MediaReceived, MediaStored, Rejection
-from shared.media import Attachment, Customer, Declared, FailureStage, MediaKind, MediaStatus, Sender
+from shared.events import MediaStored, Rejection
+from shared.media import Customer, Declared, FailureStage, MediaStatus, Sender
+from shared.model import rfc3339
 from shared.moves import ingest_again
-from shared.repository.blobs import BlobRepository
-from shared.repository.conversations import ConversationRepository
-from shared.repository.instances import InstanceRepository
-from shared.repository.messages import MessageRepository
-from shared.repository.mongo import Database, connect, ensure_indexes
-from shared.storage.filesystem import FilesystemStore
-from shared.updates import Announcer
-from tests import images
-from tests.amqp import Onlooker, onlooker, running_broker
-from tests.builders import make_media_received
-from whatsapp_simulator import DEMO_ACCESS_TOKEN, DEMO_NUMBER, Fault, FaultName, Kind, Media, Simulator, SizeForm, Step
+from tests.ingestors import LIFETIME, LIMIT, NUMBER, PHOTO, World, photo, running_world
+from whatsapp_simulator import DEMO_ACCESS_TOKEN, BusinessNumber, Fault, FaultName, SizeForm, Step
 
-PHOTO = images.jpeg(64, 48)
-LIMIT = 100_000
-LIFETIME = timedelta(hours=168)
-NUMBER = DEMO_NUMBER.phone_number_id
-
-
-class SetClock:
-    """The machine's time, set forward at will."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return system_clock() + self.ahead
-
-
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """One ingestor and everything around it."""
-
-    handler: IngestHandler
-    meta: Simulator
-    messages: MessageRepository
-    instances: InstanceRepository
-    database: Database
-    store: FilesystemStore
-    folder: Path
-    clock: SetClock
-    announcer: Announcer
-    outside: Onlooker
-    updates: str
-
-    def announced(self, media: Media, *, digest: bool = True, **fields: Any) -> MediaReceived:
-        """The event of a message with this media, received now."""
-        now = self.clock()
-        declared = Declared(mime_type=media.mime_type, sha256=media.sha256 if digest else None)
-        return make_media_received(
-            **{
-                "phone_number_id": NUMBER,
-                "message_id": f"wamid.{media.id}",
-                "provider_media_id": media.id,
-                "kind": MediaKind(media.kind.value),
-                "declared": declared,
-                "sent_at": now,
-                "received_at": now,
-            }
-            | fields
-        )
-
-    async def deliver(
-        self, event: MediaReceived, *, attempt: int = 1, redelivered: bool = False
-    ) -> Sequence[Event] | Decision:
-        """As the consumer does: what the event caused, or what is to become of it."""
-        delivery = Delivery(attempt=attempt, redelivered=redelivered, correlation_id="abc")
-        try:
-            return await self.handler.handle(event, delivery)
-        except Exception as error:
-            return await self.handler.settle(event, error, delivery)
-
-    async def document(self, event: MediaReceived) -> Attachment:
-        found = await self.messages.get(event.media_id)
-        assert found is not None
-        return found
-
-    def files(self) -> list[str]:
-        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
-
-    async def told(self, count: int) -> list[dict[str, Any]]:
-        """The next `media.updated` events."""
-        return [json.loads((await self.outside.take(self.updates)).body) for _ in range(count)]
+OTHER = BusinessNumber(phone_number_id="200300400500888", display_phone_number="15550100888")
 
 
 @pytest.fixture
 async def world(mongodb_uri: str, mongodb_database: str, broker_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    client = connect(SecretStr(mongodb_uri))
-    database = client[mongodb_database]
-    await ensure_indexes(database)
-    clock, store = SetClock(), FilesystemStore(tmp_path / "uploads")
-    messages = MessageRepository(database)
-    instances = InstanceRepository(database, [SecretStr(Fernet.generate_key().decode())])
-    await instances.seed_default(NUMBER, SecretStr(DEMO_ACCESS_TOKEN))
-    async with (
-        Simulator(app_secret="app-secret") as meta,
-        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False) as session,
-        running_broker(broker_url, INGEST.queues()) as broker,
-        onlooker(broker_url) as outside,
-    ):
-        announcer = Announcer(Publisher(broker), service="ingestor")
-        attempts = Attempts(instances)
-        graph_url = URL(meta.base_url)
-        handler = IngestHandler(
-            register=Register(
-                messages=messages,
-                conversations=ConversationRepository(database),
-                announcer=announcer,
-                lifetime=LIFETIME,
-            ),
-            messages=messages,
-            fetcher=Fetcher(
-                graph=Graph(session, url=graph_url, version="v25.0"),
-                downloader=Downloader(session, hosts=AllowedHosts(suffixes=("fbsbx.com",), graph=graph_url)),
-                instances=instances,
-                blobs=BlobRepository(database),
-                store=store,
-                max_bytes=LIMIT,
-            ),
-            settlement=Settlement(
-                messages=messages,
-                announcer=announcer,
-                attempts=attempts,
-                policy=RetryPolicy(delays=(5, 30, 120, 600, 3600, 21600)),
-                clock=clock,
-                lifetime=LIFETIME,
-            ),
-            announcer=announcer,
-            attempts=attempts,
-            clock=clock,
-            fair_share=FairShare(places=8),
-            max_bytes=LIMIT,
-        )
-        yield World(
-            handler=handler,
-            meta=meta,
-            messages=messages,
-            instances=instances,
-            database=database,
-            store=store,
-            folder=tmp_path / "uploads",
-            clock=clock,
-            announcer=announcer,
-            outside=outside,
-            updates=await outside.bound_to("media.updated"),
-        )
-        await announcer.drain()
-    client.close()
-
-
-def photo(world: World, *faults: Fault, content: bytes = PHOTO, **fields: Any) -> Media:
-    return world.meta.add_media(content, kind=Kind.IMAGE, mime_type="image/jpeg", faults=faults, **fields)
+    async with running_world(
+        mongodb_uri=mongodb_uri, mongodb_database=mongodb_database, broker_url=broker_url, folder=tmp_path / "uploads"
+    ) as world:
+        yield world
 
 
 async def test_an_attachment_becomes_a_verified_original_and_everybody_is_told(world: World) -> None:
@@ -393,7 +238,48 @@ async def test_what_may_pass_is_tried_again(
     assert line["messageId"] == event.message_id
     assert (line["code"], line["providerStatus"], line["attempt"], line["willRetry"]) == (code, status, 1, True)
     assert "providerCode" in line
+    assert line["deadline"] == rfc3339(event.received_at + LIFETIME - timedelta(minutes=15))
     assert world.files() == []
+
+
+async def test_a_number_that_is_to_slow_down_waits_alone_and_burns_no_attempt(world: World) -> None:
+    world.meta.add_number(OTHER, access_token=DEMO_ACCESS_TOKEN)
+    told = world.announced(photo(world, Fault(name=FaultName.RATE_LIMITED, retry_after_seconds=60, times=1)))
+    mate = world.announced(photo(world, content=b"mate"))
+    stranger = world.announced(photo(world, content=b"stranger", number=OTHER))
+
+    answers = [await world.deliver(event) for event in (told, mate, stranger)]
+
+    assert answers[:2] == [RetryIn(seconds=120), RetryIn(seconds=120, same_attempt=True)]
+    assert (await world.document(stranger)).media.status is MediaStatus.STORED
+    assert world.meta.requests.metadata(mate.provider_media_id) == 0
+    waiting = (await world.document(mate)).media
+    assert (waiting.status, waiting.attempts) == (MediaStatus.PENDING, 1)
+    assert waiting.next_attempt_at is not None
+    assert waiting.failure is not None
+    assert waiting.failure.code is ErrorCode.PROVIDER_RATE_LIMITED
+    assert waiting.wake_at is not None
+    assert waiting.wake_at > waiting.next_attempt_at, "the reconciler leaves alone what waits in a retry queue"
+
+    world.clock.ahead = timedelta(seconds=100)
+    for event in (told, mate):
+        await world.deliver(event, redelivered=True)  # as the same attempt comes back
+
+    assert {
+        ((await world.document(event)).media.status, (await world.document(event)).media.attempts)
+        for event in (told, mate)
+    } == {(MediaStatus.STORED, 1)}
+
+
+async def test_what_is_in_the_store_already_is_linked_while_its_number_has_to_wait(world: World) -> None:
+    await world.deliver(world.announced(photo(world)))
+    slow = Fault(name=FaultName.RATE_LIMITED, retry_after_seconds=60)
+    await world.deliver(world.announced(photo(world, slow, content=b"told")))
+    event = world.announced(photo(world))
+
+    await world.deliver(event)
+
+    assert (await world.document(event)).media.status is MediaStatus.STORED
 
 
 async def test_a_link_that_died_is_replaced_within_the_attempt(world: World) -> None:
@@ -567,6 +453,66 @@ async def test_a_duplicate_of_what_was_given_up_does_nothing(world: World) -> No
     assert world.meta.requests.metadata(media.id) == 1
 
 
+async def test_a_duplicate_six_days_later_does_nothing(world: World) -> None:
+    world.meta.tokens.expire(DEMO_ACCESS_TOKEN)
+    given_up = world.announced(photo(world, content=b"given up"))
+    await world.deliver(given_up)
+    await world.saved("a-new-access-token")
+    done = world.announced(photo(world))
+    await world.deliver(done)
+    before = [await world.document(event) for event in (done, given_up)]
+    asked = len(world.meta.requests.seen())
+
+    world.clock.ahead = timedelta(days=6)
+    answers = [await world.deliver(event) for event in (done, given_up)]
+
+    assert [await world.document(event) for event in (done, given_up)] == before
+    assert len(world.meta.requests.seen()) == asked
+    assert answers[1] == []
+
+
+async def test_a_letter_that_a_kill_kept_from_being_buried_is_buried_by_the_redelivery(world: World) -> None:
+    event = world.announced(photo(world, Fault(name=FaultName.CORRUPT)))
+    for attempt in (1, 2, 3):
+        await world.deliver(event, attempt=attempt)
+    letter = await world.deliver(event, attempt=4)
+    before = await world.document(event)
+
+    again = await world.deliver(event, attempt=4, redelivered=True)
+
+    assert isinstance(again, DeadLetter)
+    assert again == letter
+    assert await world.document(event) == before
+    assert await world.deliver(event, attempt=3, redelivered=True) == [], "an earlier attempt has no letter"
+
+
+async def test_bytes_that_are_removed_while_they_are_stored_are_fetched_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = world.announced(photo(world))
+    change = world.messages.change
+
+    async def changed_under_a_remover(current: Any, move: Any) -> Any:
+        if move.to is MediaStatus.STORED:
+            await world.database["blobs"].update_many({}, {"$set": {"state": "deleting"}})
+        return await change(current, move)
+
+    monkeypatch.setattr(world.messages, "change", changed_under_a_remover)
+    answer = await world.deliver(event)
+    monkeypatch.undo()
+
+    waiting = await world.document(event)
+    assert answer == RetryIn(seconds=5)
+    assert (waiting.media.status, waiting.media.storage.original) == (MediaStatus.PENDING, None)
+    assert waiting.media.failure is not None
+    assert waiting.media.failure.code is ErrorCode.STORAGE_UNAVAILABLE
+
+    await world.database["blobs"].delete_many({})
+    await world.deliver(event, attempt=2)
+
+    assert (await world.document(event)).media.status is MediaStatus.STORED
+
+
 async def test_a_late_failure_does_not_undo_a_success(world: World) -> None:
     event = world.announced(photo(world))
     await world.deliver(event)
@@ -615,6 +561,7 @@ async def test_what_is_erased_meanwhile_stays_erased(world: World) -> None:
 
     assert await working == []
     assert await world.messages.get(event.media_id) is None
+    assert world.files() == []
 
 
 async def test_identities_that_a_webhook_ties_together_move_the_documents(world: World) -> None:

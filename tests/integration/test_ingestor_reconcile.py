@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from ingestor.reconcile import Reconciler
 from shared.broker import publisher as publishing
@@ -17,6 +18,7 @@ from shared.broker.topology import INGEST, PREVIEW
 from shared.clock import system_clock
 from shared.events import MediaReceived, MediaStored, decode
 from shared.media import Attachment, MediaStatus, Storage
+from shared.moves import wait_for_retry
 from shared.repository.messages import MessageRepository
 from shared.repository.mongo import Database, connect, ensure_indexes
 from shared.updates import Announcer
@@ -107,13 +109,65 @@ async def test_a_stored_one_goes_to_the_previewer(world: World) -> None:
     assert message.headers["x-attempt"] == 1
 
 
-async def test_a_row_set_to_pending_by_hand_is_picked_up(world: World) -> None:
-    await world.put("m1", status=MediaStatus.FAILED, attempts=6, failure=make_failure())
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"status": MediaStatus.FAILED, "attempts": 6, "failure": make_failure()},
+        {"status": MediaStatus.SKIPPED, "attempts": 1, "failure": make_failure()},
+        {"status": MediaStatus.READY, "storage": Storage(original=make_original())},
+        {"status": MediaStatus.STORED, "storage": Storage(original=make_original()), "wake_at": NOW + 9 * MINUTE},
+    ],
+    ids=lambda before: str(before["status"]),
+)
+async def test_a_row_set_to_pending_by_hand_is_picked_up_with_fresh_attempts(
+    world: World, before: dict[str, Any]
+) -> None:
+    await world.put("m1", **before)
     await world.by_hand("m1", status="pending")
 
     assert await world.reconciler.once() == 1
 
-    assert (await world.outside.take(INGEST.name)).headers["x-attempt"] == 7
+    assert (await world.outside.take(INGEST.name)).headers["x-attempt"] == 1
+    media = (await world.found("m1")).media
+    assert (media.status, media.attempts, media.failure, media.storage.original) == (
+        MediaStatus.PENDING,
+        0,
+        None,
+        None,
+    )
+    assert await world.reconciler.once() == 0
+
+
+async def test_of_many_reconcilers_one_takes_a_row_that_was_set_by_hand(world: World, broker_url: str) -> None:
+    await world.put("m1", status=MediaStatus.FAILED, attempts=6, failure=make_failure())
+    await world.by_hand("m1", status="pending")
+    async with running_broker(broker_url, INGEST.queues()) as broker:
+        announcer = Announcer(Publisher(broker), service="ingestor")
+        others = [reconciler(broker, world.messages, announcer, world.clock) for _ in range(4)]
+
+        moved = await asyncio.gather(*(each.once() for each in (world.reconciler, *others)))
+
+    assert sum(moved) == 1
+    await world.outside.take(INGEST.name)
+    assert await world.outside.is_empty(INGEST.name)
+
+
+async def test_what_waits_in_a_retry_queue_is_left_alone_until_it_is_late(world: World) -> None:
+    await world.put("m1")
+    waits = wait_for_retry(make_failure(), delay_seconds=21600, now=NOW)
+    assert await world.messages.change(await world.found("m1"), waits) is not None
+
+    world.clock.now = NOW + timedelta(seconds=21600)
+    assert await world.reconciler.once() == 0
+    world.clock.now += timedelta(minutes=6)
+    assert await world.reconciler.once() == 1
+
+
+async def test_one_round_sets_moving_however_many_there_are(world: World) -> None:
+    documents = [make_attachment(id=f"m{number}", media=make_media(wake_at=NOW - MINUTE)) for number in range(450)]
+    await world.database["messages"].insert_many([document.to_document() for document in documents])
+
+    assert await world.reconciler.once() == 450
 
 
 async def test_a_row_set_to_stored_by_hand_without_an_original_is_downloaded_again(world: World) -> None:
@@ -179,5 +233,17 @@ async def test_what_cannot_be_published_is_not_forgotten(world: World, monkeypat
         await world.reconciler.once()
 
     monkeypatch.undo()
-    world.clock.now += timedelta(minutes=16)
+    assert await world.reconciler.once() == 0, "claimed, perhaps by another who is just publishing"
+    world.clock.now += MINUTE
     assert await world.reconciler.once() == 1
+
+
+async def test_what_its_last_mover_may_not_have_told_is_told(world: World) -> None:
+    """It may have been killed between the change of the document and the line in the log."""
+    await world.put("m1", attempts=0, wake_at=NOW - MINUTE)
+
+    with capture_logs() as lines:
+        await world.reconciler.once()
+
+    (line,) = [line for line in lines if line["event"] == "message_media_updated"]
+    assert (line["mediaId"], line["status"], line["revision"]) == ("m1", "pending", 1)

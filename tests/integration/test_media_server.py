@@ -9,6 +9,7 @@ from typing import Any
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
+from aiohttp import WSCloseCode, WSMsgType
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 from yarl import URL
@@ -21,7 +22,7 @@ from shared.broker.publisher import Publisher
 from shared.broker.topology import EXCHANGE, INGEST, PREVIEW
 from shared.clock import system_clock
 from shared.errors import ErrorCode
-from shared.events import MediaReceived, MediaStored, MediaUpdated, decode
+from shared.events import MediaErased, MediaReceived, MediaStored, MediaUpdated, decode
 from shared.media import Attachment, Customer, FailureStage, MediaStatus, Sender, public_json
 from shared.repository.conversations import ConversationRepository
 from shared.repository.listing import Listing
@@ -269,7 +270,9 @@ async def test_there_is_nothing_to_retry_once_it_is_queued(client: Client, messa
     second = await client.post("/api/messages/mabcdefghijkl/retry")
 
     assert (first.status, second.status) == (202, 409)
-    assert (await second.json())["code"] == "nothing_to_retry"
+    problem = await second.json()
+    assert problem["code"] == "nothing_to_retry"
+    assert "mabcdefghijkl is pending: an attempt is under way or queued already" in problem["detail"]
 
 
 async def test_of_many_who_retry_at_once_one_wins(client: Client, messages: MessageRepository, broker_url: str) -> None:
@@ -291,7 +294,7 @@ async def test_a_retry_without_broker_is_left_to_the_reconciler_at_once(
     response = await without_broker.post("/api/messages/mabcdefghijkl/retry")
 
     assert response.status == 202
-    stranded = [each.id async for each in messages.stranded(system_clock(), limit=10)]
+    stranded = [each.id async for each in messages.stranded(system_clock())]
     assert stranded == ["mabcdefghijkl"]
 
 
@@ -376,6 +379,33 @@ async def test_one_conversation_is_watched_also_by_an_id_that_was_merged(
     assert frame["message"]["id"] == "mours"
 
 
+async def test_a_client_whose_conversation_is_merged_away_comes_back_and_misses_nothing(
+    client: Client, database: Database, messages: MessageRepository, publisher: Publisher
+) -> None:
+    await conversation(database, Customer(wa_id=WA_ID))
+    younger = await conversation(database, Customer(user_id="US.1"))
+    since = (NOW - timedelta(days=1)).isoformat()
+    async with client.ws_connect("/api/events", params={"conversationId": younger}) as socket:
+        both = await conversation(database, Customer(wa_id=WA_ID, user_id="US.1"))
+        await inserted(messages, make_message(conversation_id=both))
+
+        closing = await socket.receive(timeout=10)
+
+    assert (closing.type, socket.close_code) == (WSMsgType.CLOSE, WSCloseCode.SERVICE_RESTART)
+    async with client.ws_connect("/api/events", params={"conversationId": younger, "since": since}) as again:
+        assert (await again.receive_json(timeout=5))["message"]["id"] == "mabcdefghijkl"
+        changed = public_json(make_message(media_id="mlater", conversation_id=both))
+        await publisher.publish([MediaUpdated.of(changed)], correlation_id="x")
+        assert (await again.receive_json(timeout=5))["message"]["id"] == "mlater"
+
+
+async def test_an_erasure_told_by_another_service_reaches_the_browser(client: Client, publisher: Publisher) -> None:
+    async with client.ws_connect("/api/events") as socket:
+        await publisher.publish([MediaErased(id="mgone")], correlation_id="x", mandatory=False)
+
+        assert await socket.receive_json(timeout=5) == {"type": "message_erased", "id": "mgone"}
+
+
 async def test_watching_an_unknown_conversation_is_404(client: Client) -> None:
     response = await client.get("/api/events", params={"conversationId": "cnone"}, headers=UPGRADE)
 
@@ -414,3 +444,33 @@ async def test_documents_are_counted_by_state(client: Client, messages: MessageR
     assert 'attache_documents{status="ready"} 2.0' in metrics
     assert 'attache_documents{status="failed"} 0.0' in metrics
     assert "attache_storage_bytes_free" in metrics
+
+
+async def test_what_is_not_stored_and_close_to_its_deadline_is_counted_at_risk(
+    client: Client, messages: MessageRepository
+) -> None:
+    now = system_clock()
+
+    def left(media_id: str, hours: float, attachment: Attachment) -> Attachment:
+        media = attachment.media.model_copy(update={"deadline": now + timedelta(hours=hours)})
+        return attachment.model_copy(update={"id": media_id, "media": media})
+
+    pending = make_message(MediaStatus.PENDING, stored=False)
+    refused = failed(FailureStage.INGEST, ErrorCode.PROVIDER_AUTH, stored=False)
+    await inserted(
+        messages,
+        left("mpending", 23, pending),
+        left("mrefused", 71, refused),
+        left("mlong", 73, pending),
+        left("mpast", -1, refused),
+        left("mrejected", 1, failed(FailureStage.INGEST, ErrorCode.PROVIDER_REJECTED, stored=False)),
+        left("mexpired", 1, failed(FailureStage.INGEST, ErrorCode.MEDIA_EXPIRED, stored=False)),
+        left("mpreview", 1, failed(FailureStage.PREVIEW, ErrorCode.PREVIEW_TIMEOUT)),
+        left("mready", 1, make_message()),
+        left("mskipped", 1, make_message(MediaStatus.SKIPPED, stored=False)),
+    )
+
+    metrics = await (await client.get("/metrics")).text()
+
+    assert 'attache_media_at_risk{hours="24"} 1.0' in metrics
+    assert 'attache_media_at_risk{hours="72"} 2.0' in metrics

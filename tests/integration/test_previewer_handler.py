@@ -1,16 +1,20 @@
 """The previewer's work with real decoders in their sandbox, a real MongoDB and a real folder."""
 
+import errno
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from PIL import Image
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from previewer.handler import PreviewHandler
+from previewer.render.job import Rendered
 from previewer.render_missing import RenderMissing
 from previewer.sandbox import Sandbox
 from shared.broker.consumer import Delivery
@@ -22,6 +26,7 @@ from shared.errors import ErrorCode, StorageUnavailable
 from shared.events import Event, MediaReceived
 from shared.keys import Folder, original_key
 from shared.media import Attachment, FailureStage, MediaStatus, Storage
+from shared.release import Release
 from shared.repository.blobs import BlobRepository
 from shared.repository.messages import MessageRepository
 from shared.repository.mongo import Database, connect, ensure_indexes
@@ -110,6 +115,7 @@ async def world(
             handler=PreviewHandler(
                 messages=messages,
                 render_missing=RenderMissing(blobs=blobs, store=store, sandbox=sandbox),
+                release=Release(database=database, store=store, clock=system_clock),
                 announcer=announcer,
                 policy=RetryPolicy(delays=(5, 30)),
                 clock=system_clock,
@@ -246,6 +252,34 @@ async def test_an_erased_document_needs_no_preview(world: World) -> None:
     assert await world.deliver(attachment) == []
 
 
+@pytest.mark.parametrize("moment", ["use", "rendering", "rendered"])
+async def test_a_document_erased_while_its_preview_is_made_leaves_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    document = await world.stored("m1", images.jpeg(640, 480))
+    original = document.media.storage.original
+    assert original is not None
+
+    async def erase() -> None:
+        await world.database["messages"].delete_one({"_id": document.id})
+        await Release(database=world.database, store=world.store, clock=system_clock).unreferenced(original.sha256)
+
+    blobs = world.handler._render_missing._blobs
+    step = getattr(blobs, moment)
+
+    async def erased_after_it(*args: Any, **kwargs: Any) -> Any:
+        answer = await step(*args, **kwargs)
+        await erase()
+        return answer
+
+    monkeypatch.setattr(blobs, moment, erased_after_it)
+
+    assert await world.deliver(document) in ([], Settled())
+
+    assert [path for path in world.folder.rglob("*") if path.is_file()] == []
+    assert await world.database["blobs"].count_documents({}) == 0
+
+
 async def test_a_passing_failure_is_tried_again_and_then_given_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +303,47 @@ async def test_a_passing_failure_is_tried_again_and_then_given_up(
     assert isinstance(answers[2], DeadLetter)
     assert given_up.status is MediaStatus.FAILED
     assert given_up.storage.original == attachment.media.storage.original
+
+
+async def test_a_full_disk_is_a_passing_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The decoder's process writes to the disk, too: what it could not write says nothing about the picture."""
+    attachment = await world.stored("m1", images.jpeg(16, 16))
+
+    async def full(*_: object) -> Rendered:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Sandbox, "render", full)
+    answer = await world.deliver(attachment)
+    monkeypatch.undo()
+
+    failure = (await world.now(attachment)).media.failure
+    assert answer == RetryIn(seconds=5)
+    assert failure is not None
+    assert failure.code is ErrorCode.STORAGE_FULL
+
+
+async def test_a_kill_between_failed_and_buried_keeps_the_letter(world: World) -> None:
+    attachment = await world.stored("m1", images.jpeg(64, 64)[:300])
+    first = await world.deliver(attachment)
+    before = await world.now(attachment)
+    assert before.media.status is MediaStatus.FAILED
+
+    again = await world.deliver(attachment, redelivered=True)
+
+    assert isinstance(first, DeadLetter)
+    assert isinstance(again, DeadLetter)
+    assert (again.code, again.reason) == (first.code, first.reason)
+    assert await world.now(attachment) == before
+
+
+async def test_what_an_earlier_delivery_may_not_have_told_is_told(world: World) -> None:
+    attachment = await world.stored("m1", images.jpeg(16, 16))
+
+    with capture_logs() as lines:
+        await world.deliver(attachment, redelivered=True)
+
+    told = [(line["status"], line["revision"]) for line in lines if line["event"] == "message_media_updated"]
+    assert told == [("stored", 1), ("ready", 2)]
 
 
 async def test_bytes_that_took_three_decoders_down_get_no_fourth(world: World) -> None:

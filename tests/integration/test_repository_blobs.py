@@ -77,12 +77,12 @@ async def test_bytes_that_are_being_deleted_are_not_referred_to(blobs: BlobRepos
 
 
 async def test_what_rendering_made_is_kept_for_the_next_document(blobs: BlobRepository) -> None:
-    await reserve(blobs)
+    reserved = await reserve(blobs)
     thumb = BlobRendition(**make_rendition().model_dump(), recipe=1)
     preview = thumb.model_copy(update={"recipe": 2})
 
-    await blobs.rendered(SHA256, facts=Facts(width=4, height=3), renditions={"thumb": thumb})
-    await blobs.rendered(SHA256, facts=Facts(width=4, height=3), renditions={"preview": preview})
+    await blobs.rendered(reserved, facts=Facts(width=4, height=3), renditions={"thumb": thumb})
+    await blobs.rendered(reserved, facts=Facts(width=4, height=3), renditions={"preview": preview})
 
     found = await blobs.use(SHA256)
     assert found is not None

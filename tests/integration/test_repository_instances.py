@@ -148,3 +148,67 @@ async def test_a_seed_that_cannot_be_compared_differs(database: Database, instan
     await save(instances)
 
     assert not await InstanceRepository(database, [NEW_KEY]).seed_default(NUMBER, TOKEN)
+
+
+async def test_another_name_or_default_keeps_token_and_version(instances: InstanceRepository) -> None:
+    await save(instances, "1", default=True)
+    version = await save(instances, "2", OTHER)
+
+    described = await instances.describe("2", display_name="Second", is_default=True)
+
+    assert described is not None
+    assert (described.display_name, described.is_default, described.version) == ("Second", True, version)
+    assert (await instances.credentials("2")).access_token == OTHER
+    assert [(each.id, each.is_default) async for each in instances.all()] == [("1", False), ("2", True)]
+
+
+async def test_describing_a_number_that_is_not_there_changes_nothing(instances: InstanceRepository) -> None:
+    await save(instances, "1", default=True)
+
+    assert await instances.describe("2", display_name="Second", is_default=True) is None
+
+    assert [(each.id, each.is_default) async for each in instances.all()] == [("1", True)]
+
+
+async def test_versions_are_of_their_own_over_all_instances_and_all_time(instances: InstanceRepository) -> None:
+    versions = [await save(instances, "1", default=True), await save(instances, "2")]
+    assert await instances.delete("2")
+    versions += [await save(instances, "2"), await save(instances, "1", default=True)]
+
+    assert versions == [1, 2, 3, 4]
+    assert not await instances.delete("3")
+
+
+async def test_versions_go_on_above_those_of_before(database: Database, instances: InstanceRepository) -> None:
+    await save(instances, "1")
+    await database["whatsapp_instances"].update_one({"_id": "1"}, {"$set": {"version": 7}})
+    await database["counters"].delete_many({})
+
+    assert await save(instances, "2") == 8
+
+
+async def test_a_numbers_effective_version_changes_exactly_with_its_credentials(instances: InstanceRepository) -> None:
+    assert (await instances.effective()).version("3") is None
+    await save(instances, "1", default=True)
+    await save(instances, "2")
+
+    before = await instances.effective()
+    assert [before.version(number) for number in ("1", "2", "3")] == [1, 2, 1]
+
+    await save(instances, "4", OTHER, default=True)
+    after = await instances.effective()
+    assert [after.version(number) for number in ("1", "2", "3")] == [1, 2, 3]
+    await instances.delete("2")
+    assert (await instances.effective()).version("2") == 3
+
+
+async def test_an_instance_whose_token_cannot_be_decrypted_does_not_work(
+    database: Database, instances: InstanceRepository
+) -> None:
+    await save(instances, "1")
+    rotated = InstanceRepository(database, [NEW_KEY])
+    await save(rotated, "2")
+
+    effective = await rotated.effective()
+
+    assert (effective.works("1"), effective.works("2"), effective.works("3")) == (False, True, False)

@@ -11,31 +11,45 @@ import structlog
 from aiohttp import web
 from yarl import URL
 
+from ingestor.admission import Admission
 from ingestor.attempts import Attempts
 from ingestor.download import Downloader
 from ingestor.fairness import FairShare
 from ingestor.fetch import Fetcher
-from ingestor.graph import Graph
 from ingestor.handler import IngestHandler
+from ingestor.heal import Healer
 from ingestor.hosts import AllowedHosts, PublicAddresses
 from ingestor.identities import IdentityHandler
+from ingestor.leftovers import Leftovers
+from ingestor.probe import Probe
 from ingestor.reconcile import Reconciler
 from ingestor.register import Register
+from ingestor.revocations import RevocationHandler
+from ingestor.room import Room
 from ingestor.settings import Settings
 from ingestor.settlement import Settlement
+from ingestor.throttle import Throttle
 from shared.broker.connection import Broker
 from shared.broker.consumer import Consumer
 from shared.broker.publisher import Publisher
 from shared.broker.resource import open_broker
 from shared.broker.retry import RetryPolicy
-from shared.broker.topology import IDENTITIES, INGEST, PREVIEW
+from shared.broker.subscription import Subscription
+from shared.broker.topology import IDENTITIES, INGEST, PREVIEW, REVOCATIONS
 from shared.clock import system_clock
+from shared.dead_letters.resource import open_census
+from shared.erase import Eraser
 from shared.errors import StorageUnavailable
-from shared.events import IdentityChanged, MediaReceived
+from shared.events import IdentityChanged, InstanceUpdated, MediaReceived, MessageRevoked
+from shared.graph.client import Graph
+from shared.release import Release
 from shared.repository.blobs import BlobRepository
 from shared.repository.conversations import ConversationRepository
+from shared.repository.healable import HealableMedia
 from shared.repository.instances import InstanceRepository
 from shared.repository.messages import MessageRepository
+from shared.repository.refusals import Refusals
+from shared.repository.tombstones import Tombstones
 from shared.resources import background, database_ready, open_database, open_store
 from shared.updates import Announcer
 from shared.web import CHECKS, GRACE_SECONDS, new_app
@@ -57,15 +71,21 @@ def build_app(settings: Settings) -> web.Application:
             log.warning("graph.plain_http_allowed", next="access tokens travel unencrypted; use https outside of tests")
         async with AsyncExitStack() as stack:
             delays = settings.media_retry_delays
-            queues = (*INGEST.queues(delays), *IDENTITIES.queues(delays), *PREVIEW.queues())
+            own = (INGEST, IDENTITIES, REVOCATIONS)
+            queues = (*(queue for family in own for queue in family.queues(delays)), *PREVIEW.queues())
             database = await stack.enter_async_context(open_database(app, settings))
             broker = await stack.enter_async_context(
                 open_broker(
-                    app, Broker(settings.rabbitmq_url, service=SERVICE, queues=queues), works_off=(INGEST, IDENTITIES)
+                    app,
+                    Broker(settings.rabbitmq_url, service=SERVICE, queues=queues),
+                    works_off=(IDENTITIES, REVOCATIONS),  # the census counts those of INGEST
                 )
             )
             session = await stack.enter_async_context(_session(settings))
             store = open_store(app, settings)
+            release = Release(database=database, store=store, clock=system_clock)
+            room = Room(store, floor_bytes=settings.storage_min_free_bytes)
+            app[CHECKS]["storage"] = room.check
 
             publisher = Publisher(broker)
             announcer = Announcer(publisher, service=SERVICE)
@@ -73,21 +93,55 @@ def build_app(settings: Settings) -> web.Application:
             messages = MessageRepository(database)
             conversations = ConversationRepository(database)
             instances = InstanceRepository(database, settings.credentials_encryption_key)
-            attempts = Attempts(instances)
+            attempts = Attempts()
+            tombstones = Tombstones(database, settings.credentials_encryption_key)
+            app[CHECKS]["tombstones"] = tombstones.check
+            await stack.enter_async_context(
+                open_census(
+                    app,
+                    settings,
+                    INGEST,
+                    service=SERVICE,
+                    broker=broker,
+                    database=database,
+                    announcer=announcer,
+                    is_erased=tombstones.cover,
+                )
+            )
+            eraser = Eraser(
+                database=database, tombstones=tombstones, release=release, publisher=publisher, clock=system_clock
+            )
             policy = RetryPolicy(delays=delays)
             lifetime = timedelta(hours=settings.media_lifetime_hours)
             graph_url = URL(settings.whatsapp_graph_url)
             hosts = AllowedHosts(suffixes=settings.whatsapp_media_hosts, graph=graph_url)
+            graph = Graph(session, url=graph_url, version=settings.whatsapp_graph_version)
+            blobs, refusals, healing = BlobRepository(database), Refusals(database), asyncio.Event()
+            admission = Admission(
+                graph=graph,
+                refusals=refusals,
+                instances=instances,
+                throttle=Throttle(delays=delays, clock=system_clock),
+                clock=system_clock,
+                on_news=healing.set,
+            )
             handler = IngestHandler(
                 register=Register(
-                    messages=messages, conversations=conversations, announcer=announcer, lifetime=lifetime
+                    messages=messages,
+                    conversations=conversations,
+                    announcer=announcer,
+                    tombstones=tombstones,
+                    eraser=eraser,
+                    attempts=attempts,
+                    lifetime=lifetime,
                 ),
                 messages=messages,
                 fetcher=Fetcher(
-                    graph=Graph(session, url=graph_url, version=settings.whatsapp_graph_version),
+                    graph=graph,
+                    admission=admission,
                     downloader=Downloader(session, hosts=hosts),
                     instances=instances,
-                    blobs=BlobRepository(database),
+                    blobs=blobs,
                     store=store,
                     max_bytes=settings.media_max_original_bytes,
                 ),
@@ -103,6 +157,9 @@ def build_app(settings: Settings) -> web.Application:
                 attempts=attempts,
                 clock=system_clock,
                 fair_share=FairShare(places=max(1, settings.prefetch * 3 // 4)),
+                room=room,
+                blobs=blobs,
+                release=release,
                 max_bytes=settings.media_max_original_bytes,
             )
             ingest = Consumer(
@@ -124,6 +181,7 @@ def build_app(settings: Settings) -> web.Application:
                     conversations=conversations,
                     messages=messages,
                     announcer=announcer,
+                    tombstones=tombstones,
                     policy=policy,
                     clock=system_clock,
                 ),
@@ -131,6 +189,19 @@ def build_app(settings: Settings) -> web.Application:
                 prefetch=1,
                 service=SERVICE,
             )
+            revocations = Consumer(
+                broker=broker,
+                publisher=publisher,
+                queue=REVOCATIONS,
+                event_type=MessageRevoked,
+                handler=RevocationHandler(
+                    eraser=eraser, on_revoke=settings.whatsapp_on_revoke, policy=policy, clock=system_clock
+                ),
+                policy=policy,
+                prefetch=1,
+                service=SERVICE,
+            )
+            leftovers = Leftovers(release, seconds=settings.reconcile_seconds)
             reconciler = Reconciler(
                 messages=messages,
                 publisher=publisher,
@@ -138,12 +209,36 @@ def build_app(settings: Settings) -> web.Application:
                 clock=system_clock,
                 seconds=settings.reconcile_seconds,
             )
+            healable = HealableMedia(database)
+            healer = Healer(
+                healable=healable,
+                messages=messages,
+                instances=instances,
+                refusals=refusals,
+                probe=Probe(
+                    graph=graph, admission=admission, instances=instances, healable=healable, clock=system_clock
+                ),
+                publisher=publisher,
+                announcer=announcer,
+                attempts=attempts,
+                clock=system_clock,
+                seconds=settings.reconcile_seconds,
+                asked=healing,
+            )
+            credentials = Subscription(
+                broker=broker,
+                event_type=InstanceUpdated,
+                service=SERVICE,
+                on_event=lambda _: healing.set(),
+                on_subscribed=healing.set,
+            )
 
-            app[CHECKS]["consumers"] = lambda: _all_taken(ingest, identities)
+            app[CHECKS]["consumers"] = lambda: _all_taken(ingest, identities, revocations)
 
             async def prepare() -> None:
+                await tombstones.open()
                 await _seed(settings, instances)
-                await attempts.reload_numbers()
+                attempts.configure((await instances.effective()).own)
 
             async def work() -> None:
                 await database_ready(database, prepare)
@@ -151,11 +246,18 @@ def build_app(settings: Settings) -> web.Application:
                     await store.sweep(older_than_seconds=_ABANDONED_SECONDS)
                 await ingest.start()
                 await identities.start()
-                await reconciler.run()
+                await revocations.start()
+                await credentials.start()
+                await asyncio.gather(reconciler.run(), healer.run(), leftovers.run())
 
-            await stack.enter_async_context(background(asyncio.create_task(work())))
+            await stack.enter_async_context(
+                background(asyncio.create_task(room.keep(ingest)), asyncio.create_task(work()))
+            )
             yield
-            await asyncio.gather(ingest.stop(grace_seconds=GRACE_SECONDS), identities.stop(grace_seconds=GRACE_SECONDS))
+            await credentials.stop()
+            await asyncio.gather(
+                *(each.stop(grace_seconds=GRACE_SECONDS) for each in (ingest, identities, revocations))
+            )
 
     return new_app([pipeline])
 
@@ -178,7 +280,9 @@ async def _session(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def _all_taken(*consumers: Consumer[MediaReceived] | Consumer[IdentityChanged]) -> None:
+async def _all_taken(
+    *consumers: Consumer[MediaReceived] | Consumer[IdentityChanged] | Consumer[MessageRevoked],
+) -> None:
     for consumer in consumers:
         await consumer.check()
 

@@ -9,10 +9,10 @@ import aiohttp
 from pydantic import SecretStr
 from yarl import URL
 
-from ingestor.graph import HEADERS, at_most
-from ingestor.graph_errors import classify, dead_link, read_error, wait_asked_for
 from ingestor.hosts import AllowedHosts
 from shared.errors import ErrorCode, PipelineError, TransientError
+from shared.graph.client import HEADERS, at_most
+from shared.graph.errors import classify, dead_link, read_error, wait_asked_for
 
 _MOST_HOPS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

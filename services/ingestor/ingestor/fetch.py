@@ -5,10 +5,19 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from ingestor.admission import Admission
 from ingestor.download import Downloader, LinkRefused
-from ingestor.graph import Graph, MediaLocation
 from ingestor.metrics import INGEST_BYTES, INGEST_SECONDS
-from shared.errors import CredentialError, ErrorCode, ObjectNotFound, ObjectTooLarge, PermanentError, TransientError
+from shared.errors import (
+    CredentialError,
+    ErrorCode,
+    ObjectNotFound,
+    ObjectTooLarge,
+    PermanentError,
+    PipelineError,
+    TransientError,
+)
+from shared.graph.client import Graph, MediaLocation
 from shared.keys import Folder, original_key
 from shared.media import Attachment, Original
 from shared.repository.blobs import BlobRepository
@@ -35,6 +44,7 @@ class Fetcher:
         self,
         *,
         graph: Graph,
+        admission: Admission,
         downloader: Downloader,
         instances: InstanceRepository,
         blobs: BlobRepository,
@@ -42,6 +52,7 @@ class Fetcher:
         max_bytes: int,
     ) -> None:
         self._graph = graph
+        self._admission = admission
         self._downloader = downloader
         self._instances = instances
         self._blobs = blobs
@@ -71,40 +82,43 @@ class Fetcher:
         credentials = await self._instances.credentials(attachment.phone_number_id)
         try:
             return await self._with(credentials, attachment)
-        except CredentialError as error:
+        except CredentialError:
             newer = await self._instances.credentials(attachment.phone_number_id)
             if newer.version == credentials.version:
-                raise _tried_with(error, credentials) from error
+                raise
         # a token saved while the old one was being refused: use it at once
-        try:
-            return await self._with(newer, attachment)
-        except CredentialError as error:
-            raise _tried_with(error, newer) from error
+        return await self._with(newer, attachment)
 
     async def _with(self, credentials: Credentials, attachment: Attachment) -> Original:
         try:
-            return await self._attempt(credentials.access_token, attachment)
-        except LinkRefused:  # dead before it was used; a fresh one tells whether it was the link or the media
             try:
-                return await self._attempt(credentials.access_token, attachment)
-            except LinkRefused as again:
-                raise again.error from again
+                return await self._attempt(credentials, attachment)
+            except LinkRefused:  # dead before it was used; a fresh one tells whether it was the link or the media
+                try:
+                    return await self._attempt(credentials, attachment)
+                except LinkRefused as again:
+                    raise again.error from again
+        except PipelineError as error:
+            error.instance_version = credentials.version
+            raise
 
-    async def _attempt(self, access_token: SecretStr, attachment: Attachment) -> Original:
-        media_id = attachment.media.provider_media_id
+    async def _attempt(self, credentials: Credentials, attachment: Attachment) -> Original:
+        number, media_id = attachment.phone_number_id, attachment.media.provider_media_id
         if media_id is None:
             msg = "Meta gave no media id, so there is nothing to download; ask the customer to send it again"
             raise PermanentError(msg, code=ErrorCode.PROVIDER_REJECTED)
-        location = await self._graph.locate(
-            media_id,
-            phone_number_id=attachment.phone_number_id,
-            access_token=access_token,
-        )
+        async with self._admission.asking(number, credentials, attachment_id=attachment.id):
+            location = await self._graph.locate(media_id, phone_number_id=number, access_token=credentials.access_token)
         if location.size_bytes is not None and location.size_bytes > self._max_bytes:
             raise TooLarge(size_bytes=location.size_bytes)
         started = time.perf_counter()
         async with self._store.workspace() as workspace:
-            staged = await self._staged(location, access_token, workspace)
+            try:
+                staged = await self._staged(location, credentials.access_token, workspace)
+            except TransientError as error:
+                if error.code is ErrorCode.PROVIDER_RATE_LIMITED:
+                    self._admission.slow_down(number, error)
+                raise
             _verify(staged, location, attachment)
             original = await self._kept(staged, attachment)
         INGEST_SECONDS.observe(time.perf_counter() - started)
@@ -152,8 +166,3 @@ def _verify(staged: StagedFile, location: MediaLocation, attachment: Attachment)
     if expected is not None and staged.sha256 != expected:
         msg = f"the bytes do not have the digest that Meta announced ({staged.size_bytes} bytes came)"
         raise TransientError(msg, code=ErrorCode.MEDIA_CORRUPT, max_retries=_FEW_RETRIES)
-
-
-def _tried_with(error: CredentialError, credentials: Credentials) -> CredentialError:
-    error.instance_version = credentials.version
-    return error

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import structlog
+
 from ingestor.relocation import Relocation
 from shared.broker.consumer import Delivery
 from shared.broker.retry import Decision, RetryPolicy
@@ -10,7 +12,10 @@ from shared.events import Event, IdentityChanged
 from shared.repository.conversations import ConversationRepository
 from shared.repository.messages import MessageRepository
 from shared.repository.mongo import DatabaseError
+from shared.repository.tombstones import Tombstones
 from shared.updates import Announcer
+
+log = structlog.get_logger(__name__)
 
 
 class IdentityHandler:
@@ -22,16 +27,21 @@ class IdentityHandler:
         conversations: ConversationRepository,
         messages: MessageRepository,
         announcer: Announcer,
+        tombstones: Tombstones,
         policy: RetryPolicy,
         clock: Clock,
     ) -> None:
         self._conversations = conversations
+        self._tombstones = tombstones
         self._relocation = Relocation(messages=messages, conversations=conversations, announcer=announcer)
         self._policy = policy
         self._clock = clock
 
     async def handle(self, event: IdentityChanged, _: Delivery) -> Sequence[Event]:
         """See the consumer."""
+        if await self._tombstones.cover_change(event):
+            log.info("identity.erased_before")  # no conversation comes back that leads to either name
+            return []
         resolved = await self._conversations.renamed(
             phone_number_id=event.phone_number_id, before=event.before, after=event.after
         )

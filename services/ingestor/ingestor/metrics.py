@@ -1,10 +1,10 @@
 """What only the ingestor measures."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 INGEST_ATTEMPTS = Counter(
     "attache_ingest_attempts_total",
-    "Attempts to bring an original home: outcome stored, linked, skipped, retry or failed.",
+    "Attempts to bring an original home: outcome stored, linked, skipped, retry, failed or erased.",
     ("outcome", "code", "provider_status", "phone_number_id"),
 )
 INGEST_SECONDS = Histogram(
@@ -13,3 +13,8 @@ INGEST_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600),
 )
 INGEST_BYTES = Counter("attache_ingest_bytes_total", "Bytes of originals downloaded and stored.")
+INSTANCE_HEALTHY = Gauge(
+    "attache_instance_healthy",
+    "1 when Meta takes the credentials of this number, 0 when it refuses them; other: numbers without an instance.",
+    ("phone_number_id",),
+)

@@ -8,15 +8,13 @@ from shared.broker.publisher import Publisher, PublishFailed
 from shared.clock import Clock
 from shared.ids import new_correlation_id
 from shared.media import Attachment, MediaStatus
-from shared.moves import ingest_again, look_again
+from shared.moves import SOON, ingest_again, look_again
 from shared.repository.messages import MessageRepository
 from shared.repository.mongo import DatabaseError
 from shared.requeue import received_again, stored_again
-from shared.updates import Announcer
+from shared.updates import Announcer, repeated
 
 log = structlog.get_logger(__name__)
-
-_AT_ONCE = 200
 
 
 class Reconciler:
@@ -43,29 +41,34 @@ class Reconciler:
             await asyncio.sleep(self._seconds)
 
     async def once(self) -> int:
-        """Set moving what is stranded now, at most a batch; how many."""
+        """Set moving what is stranded now; how many."""
         now = self._clock()
         moved = 0
-        async for attachment in self._messages.stranded(now, limit=_AT_ONCE):
+        async for attachment in self._messages.stranded(now):
             with structlog.contextvars.bound_contextvars(correlationId=(correlation_id := new_correlation_id())):
                 claimed = await self._claimed(attachment)
                 if claimed is not None:
                     await self._publish(claimed, correlation_id)
+                    # only now: a claim whose event was not published ends soon
+                    later = look_again(unchanged_since=claimed.media.updated_at, now=self._clock())
+                    await self._messages.wake_later(claimed, later)
                     moved += 1
         return moved
 
     async def _claimed(self, attachment: Attachment) -> Attachment | None:
         """The document, if nobody else takes care of it now."""
-        now, media = self._clock(), attachment.media
-        if media.status is MediaStatus.STORED and media.storage.original is None:
-            # set by hand: there is nothing to make previews of, so it begins with the download
+        now = self._clock()
+        if _was_set_by_hand(attachment):
             change = await self._messages.change(attachment, ingest_again(now=now))
             if change is None:
                 return None
             self._announcer.announce(change)
             return change.attachment
-        later = look_again(unchanged_since=media.updated_at, now=now)
-        return attachment if await self._messages.wake_later(attachment, later) else None
+        if not await self._messages.wake_later(attachment, now + SOON):
+            return None
+        # whoever changed it last may have been killed before it said so
+        self._announcer.announce(repeated(attachment))
+        return attachment.model_copy(update={"media": attachment.media.model_copy(update={"wake_at": now + SOON})})
 
     async def _publish(self, attachment: Attachment, correlation_id: str) -> None:
         log.warning(
@@ -80,3 +83,12 @@ class Reconciler:
         # above the document's count, so that it is taken for a new attempt and not for a duplicate of the last
         attempt = 1 if is_stored else attachment.media.attempts + 1
         await self._publisher.publish([event], correlation_id=correlation_id, attempt=attempt)
+
+
+def _was_set_by_hand(attachment: Attachment) -> bool:
+    """A person asks for the download: no state of ours is pending without `wakeAt` or with an original, nor the other
+    way round. It begins anew, with all its attempts."""
+    media = attachment.media
+    if media.status is MediaStatus.PENDING:
+        return media.wake_at is None or media.storage.original is not None
+    return media.storage.original is None

@@ -3,14 +3,21 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
+
+from ingestor.attempts import Attempts
 from ingestor.relocation import Relocation
+from shared.erase import Eraser
 from shared.errors import ErrorCode
 from shared.events import MediaReceived, Rejection
 from shared.media import Attachment, Customer, Direction, Failure, FailureStage, Media, MediaStatus, Sender
 from shared.moves import LEASE
 from shared.repository.conversations import ConversationRepository, Resolved
 from shared.repository.messages import MessageRepository
+from shared.repository.tombstones import Tombstones
 from shared.updates import Announcer
+
+log = structlog.get_logger(__name__)
 
 _SAFETY_MARGIN = timedelta(minutes=15)
 
@@ -24,7 +31,11 @@ class Registered:
 
 
 class Register:
-    """Finds the document of an event or makes it. A repeat finds what the first one made."""
+    """Finds the document of an event or makes it. A repeat finds what the first one made.
+
+    What was erased does not come back: tombstones are looked for before anything is written, so that no conversation
+    comes back either, and again after the insert, as an eraser lays them first and looks for documents then.
+    """
 
     def __init__(
         self,
@@ -32,19 +43,30 @@ class Register:
         messages: MessageRepository,
         conversations: ConversationRepository,
         announcer: Announcer,
+        tombstones: Tombstones,
+        eraser: Eraser,
+        attempts: Attempts,
         lifetime: timedelta,
     ) -> None:
         self._messages = messages
         self._conversations = conversations
         self._announcer = announcer
+        self._tombstones = tombstones
+        self._eraser = eraser
+        self._attempts = attempts
         self._relocation = Relocation(messages=messages, conversations=conversations, announcer=announcer)
         self._lifetime = lifetime
 
-    async def registered(self, event: MediaReceived, *, attempt: int, now: datetime) -> Registered:
-        """Insert or find; identities that the webhook ties together are tied."""
+    async def registered(self, event: MediaReceived, *, attempt: int, now: datetime) -> Registered | None:
+        """Insert or find; identities that the webhook ties together are tied. None when it was erased."""
+        if await self.erased(event):
+            return None
         found = await self._messages.get(event.media_id)
         if found is not None:
             await self._tie_again(event, attempt)
+            await self._in_a_conversation(event, found.conversation_id)  # whoever inserted it may have been killed
+            if await self.erased(event):
+                return None
             return Registered(attachment=await self._relocation.followed(found), created=False)
         resolved = await self._resolved(event)
         await self._conversations.seen(resolved.conversation_id, sender=_participant(event), sent_at=event.sent_at)
@@ -52,8 +74,29 @@ class Register:
         change = await self._messages.insert(document)
         if change is None:  # the same event, handled elsewhere at this moment
             return await self.registered(event, attempt=attempt, now=now)
+        await self._in_a_conversation(event, resolved.conversation_id)
+        if await self.erased(event):  # after all writes: whoever lays a tombstone later sees what they made
+            return None
         self._announcer.announce(change)
         return Registered(attachment=await self._relocation.followed(change.attachment), created=True)
+
+    async def erased(self, event: MediaReceived) -> bool:
+        """Whether it was erased before; whatever has come back of it is gone by then."""
+        if not await self._tombstones.cover(event):
+            return False
+        await self._eraser.covered(event)
+        log.info("media.erased_before")
+        self._attempts.count("erased", event)
+        return True
+
+    async def _in_a_conversation(self, event: MediaReceived, goes_on: str) -> None:
+        """When somebody erases the conversation as it seems empty, and this message was sent after that: a new one."""
+        while not await self._conversations.lives(goes_on):
+            gone, resolved = goes_on, await self._resolved(event)
+            goes_on = resolved.conversation_id
+            await self._conversations.seen(goes_on, sender=_participant(event), sent_at=event.sent_at)
+            if goes_on != gone:
+                await self._relocation.gather(Resolved(conversation_id=goes_on, merged=(gone,)))
 
     async def _resolved(self, event: MediaReceived) -> Resolved:
         resolved = await self._conversations.resolve(

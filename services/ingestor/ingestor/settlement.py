@@ -6,14 +6,17 @@ import structlog
 
 from ingestor.attempts import Attempts
 from shared.broker.consumer import Delivery
-from shared.broker.retry import DeadLetter, Decision, RetryIn, RetryPolicy, Settled
+from shared.broker.retry import DeadLetter, Decision, RetryIn, RetryPolicy, Settled, given_up
 from shared.clock import Clock
-from shared.errors import CredentialError, ErrorCode, PermanentError, PipelineError
+from shared.errors import ErrorCode, PermanentError, PipelineError, SlowedDown
 from shared.events import MediaReceived
 from shared.media import Attachment, FailureStage, MediaStatus
+from shared.model import rfc3339
 from shared.moves import Move, failure_of, mark_failed, wait_for_retry
+from shared.repository.healable import HEALING
 from shared.repository.messages import MessageRepository
 from shared.repository.mongo import DatabaseError
+from shared.unburied import GivenUpBefore
 from shared.updates import Announcer
 
 log = structlog.get_logger(__name__)
@@ -46,6 +49,8 @@ class Settlement:
         """
         if isinstance(error, DatabaseError):
             raise error
+        if isinstance(error, GivenUpBefore):
+            return given_up(error)
         now = self._clock()
         error = self._judged(error, event, now)
         while True:
@@ -58,7 +63,8 @@ class Settlement:
                 return Settled()
             change = await self._messages.change(current, _move(decision, error, now))
             if change is not None:
-                self._tell(change.attachment, decision, delivery)
+                if not (isinstance(error, SlowedDown) and isinstance(decision, RetryIn)):  # no attempt was made
+                    self._tell(change.attachment, decision, delivery)
                 self._announcer.announce(change)
                 return decision
 
@@ -92,7 +98,9 @@ class Settlement:
             reason=failure.message if failure else None,
             attempt=delivery.attempt,
             willRetry=will_retry,
-            nextAttemptAt=attachment.media.next_attempt_at.isoformat() if attachment.media.next_attempt_at else None,
+            nextAttemptAt=_shown(attachment.media.next_attempt_at),
+            deadline=_shown(attachment.media.deadline),
+            next="it is tried again by itself" if will_retry else _next_step(attachment),
         )
         self._attempts.count(
             "retry" if will_retry else "failed",
@@ -103,8 +111,20 @@ class Settlement:
 
 
 def _move(decision: RetryIn | DeadLetter, error: Exception, now: datetime) -> Move:
+    version = error.instance_version if isinstance(error, PipelineError) else None
+    cause = error if isinstance(decision, RetryIn) else decision
+    failure = failure_of(cause, stage=FailureStage.INGEST, at=now, instance_version=version)
     if isinstance(decision, RetryIn):
-        failure = failure_of(error, stage=FailureStage.INGEST, at=now)
         return wait_for_retry(failure, delay_seconds=decision.seconds, now=now)
-    version = error.instance_version if isinstance(error, CredentialError) else None
-    return mark_failed(failure_of(decision, stage=FailureStage.INGEST, at=now, instance_version=version))
+    return mark_failed(failure)
+
+
+def _next_step(attachment: Attachment) -> str:
+    failure = attachment.media.failure
+    if failure is not None and failure.code in HEALING:
+        return "it is fetched by itself when Meta accepts the credentials of its number; see them with: make instances"
+    return f"once the reason is mended, try it again with: make retry ID={attachment.id}"
+
+
+def _shown(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)

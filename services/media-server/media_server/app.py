@@ -1,5 +1,7 @@
 """The composition root: every part of the media-server is made and connected here."""
 
+import asyncio
+
 from aiohttp import web
 
 from media_server.access_log import access_log
@@ -8,11 +10,11 @@ from media_server.api.routes import API_ROUTES
 from media_server.files import Files
 from media_server.live import Live
 from media_server.problems import problems
-from media_server.resources import broker, database, say_goodbye
+from media_server.resources import broker, database, graph, say_goodbye
 from media_server.response_headers import add_headers
 from media_server.settings import Settings
 from media_server.signing import Links
-from media_server.state import CLOCK, LINKS, LIVE, SETTINGS
+from media_server.state import CLOCK, LINKS, LIVE, SETTINGS, STOPPING
 from shared.clock import Clock, system_clock
 from shared.resources import open_store
 from shared.web import new_app
@@ -25,7 +27,7 @@ def build_app(settings: Settings, *, clock: Clock = system_clock) -> web.Applica
         previous=settings.files_signing_secret_previous,
         ttl_seconds=settings.files_url_ttl_seconds,
     )
-    app = new_app([database(settings), broker(settings)])
+    app = new_app([database(settings), broker(settings), graph(settings)])
     files = Files(
         store=open_store(app, settings), links=links, clock=clock, accel_redirect=settings.media_accel_redirect
     )
@@ -33,6 +35,7 @@ def build_app(settings: Settings, *, clock: Clock = system_clock) -> web.Applica
     app[CLOCK] = clock
     app[TOKENS] = Tokens(operator=settings.operator_token, admin=settings.admin_token)
     app[LINKS] = links
+    app[STOPPING] = asyncio.Event()
     app[LIVE] = Live(links=links, clock=clock)
     app.middlewares.extend((access_log, problems))
     app.router.add_routes([*API_ROUTES, web.get("/media/{token}/{fileName}", files.get)])

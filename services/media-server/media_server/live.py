@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from media_server.links import with_links
 from media_server.metrics import WEBSOCKET_CLIENTS
 from media_server.signing import Links
 from shared.clock import Clock
-from shared.events import MediaUpdated
+from shared.events import MediaErased, MediaUpdated
 
 log = structlog.get_logger(__name__)
 
@@ -82,10 +82,27 @@ class Live:
         for watcher in interested:
             watcher.offer(frame)
 
+    def show_erased(self, event: MediaErased) -> None:
+        """Queue that an attachment is gone. Without a conversation it goes to everyone: it says nothing but the id."""
+        frame = json.dumps({"type": "message_erased", "id": event.id})
+        for watcher in self._watchers:
+            if event.conversation_id is None or watcher.wants(event.conversation_id):
+                watcher.offer(frame)
+
     def frame(self, message: dict[str, Any]) -> str:
         """The text frame for a message as `public_json` gives it."""
         shown = with_links(message, links=self._links, now=self._clock())
         return json.dumps({"type": "message_media_updated", "message": shown}, ensure_ascii=False)
+
+    def watched(self) -> set[str]:
+        """The conversations to which clients have narrowed their view."""
+        return {each.conversation_id for each in self._watchers if each.conversation_id is not None}
+
+    def dismiss_watchers_of(self, conversation_ids: Collection[str], code: WSCloseCode) -> None:
+        """Close the clients that have narrowed their view to one of these."""
+        for watcher in self._watchers:
+            if watcher.conversation_id in conversation_ids:
+                watcher.dismiss(code)
 
     def dismiss_all(self, code: WSCloseCode) -> None:
         """Close every client; they come back and fetch what they missed."""

@@ -14,3 +14,8 @@ MEDIA_REQUEST_SECONDS = Histogram(
 )
 WEBSOCKET_CLIENTS = Gauge("attache_websocket_clients", "Clients of the live view that are connected now.")
 DOCUMENTS = Gauge("attache_documents", "Attachments in each state, read from the documents.", ("status",))
+MEDIA_AT_RISK = Gauge(
+    "attache_media_at_risk",
+    "Attachments that are not stored yet, could still be, and have less time left than this until Meta deletes them.",
+    ("hours",),
+)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 
 from shared.fernet_keys import FERNET_KEYS_EXPECTED, FernetKeys
+from shared.graph.settings import GraphSettings
 from shared.setting_types import WholeNumber
 from shared.settings import Problem, StorageSettings
 
@@ -44,7 +45,7 @@ BearerToken = Annotated[SecretStr, AfterValidator(_bearer_token)]
 _TOKEN = f"at least {_TOKEN_CHARACTERS} ASCII characters without spaces, such as `openssl rand -hex 32` prints"
 
 
-class Settings(StorageSettings):
+class Settings(GraphSettings, StorageSettings):
     """Settings of the media-server; the contract's table tells what each one means."""
 
     port: WholeNumber = Field(default=8081, ge=1, le=65535, description="a port number from 1 to 65535")

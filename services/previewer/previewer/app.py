@@ -17,8 +17,10 @@ from shared.broker.resource import open_broker
 from shared.broker.retry import RetryPolicy
 from shared.broker.topology import INGEST, PREVIEW
 from shared.clock import system_clock
+from shared.dead_letters.resource import open_census
 from shared.errors import ErrorCode
 from shared.events import MediaStored
+from shared.release import Release
 from shared.repository.blobs import BlobRepository
 from shared.repository.messages import MessageRepository
 from shared.resources import background, database_ready, open_database, open_store
@@ -40,13 +42,18 @@ def build_app(settings: Settings) -> web.Application:
             queues = (*PREVIEW.queues(settings.media_retry_delays), *INGEST.queues())
             database = await stack.enter_async_context(open_database(app, settings))
             broker = await stack.enter_async_context(
-                open_broker(app, Broker(settings.rabbitmq_url, service=SERVICE, queues=queues), works_off=(PREVIEW,))
+                open_broker(app, Broker(settings.rabbitmq_url, service=SERVICE, queues=queues))
             )
             store = open_store(app, settings)
 
             publisher = Publisher(broker)
             announcer = Announcer(publisher, service=SERVICE)
             stack.push_async_callback(announcer.drain)
+            await stack.enter_async_context(
+                open_census(
+                    app, settings, PREVIEW, service=SERVICE, broker=broker, database=database, announcer=announcer
+                )
+            )
             policy = RetryPolicy(delays=settings.media_retry_delays)
             consumer = Consumer(
                 broker=broker,
@@ -56,6 +63,7 @@ def build_app(settings: Settings) -> web.Application:
                 handler=PreviewHandler(
                     messages=MessageRepository(database),
                     render_missing=RenderMissing(blobs=BlobRepository(database), store=store, sandbox=sandbox),
+                    release=Release(database=database, store=store, clock=system_clock),
                     announcer=announcer,
                     policy=policy,
                     clock=system_clock,

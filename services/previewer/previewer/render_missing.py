@@ -1,5 +1,6 @@
 """What a file lacks is made, stored, and remembered with its digest: the next document with these bytes has it all."""
 
+import errno
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,16 +9,18 @@ from previewer.metrics import PREVIEW_SECONDS
 from previewer.plan import RenditionSpec, missing
 from previewer.render.job import RenderedFile
 from previewer.sandbox import Sandbox
-from shared.errors import PipelineError, PreviewCrashed
+from shared.errors import PipelineError, PreviewCrashed, StorageUnavailable
 from shared.keys import rendition_key
 from shared.media import MediaKind, Original
 from shared.repository.blobs import Blob, BlobRendition, BlobRepository
 from shared.single_flight import SingleFlight
 from shared.sniff import sniff
+from shared.storage.os_errors import storage_error
 from shared.storage.port import ByteRange, ObjectStore
 from shared.storage.staging import HEAD_BYTES
 
 _MOST_CRASHES = 3
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
 
 class RenderMissing:
@@ -67,13 +70,20 @@ class RenderMissing:
             except PreviewCrashed:
                 await self._blobs.crashed(blob.id)
                 raise
-            made = {file.name: await self._kept(file, blob.id) for file in rendered.files}
-        await self._blobs.rendered(blob.id, facts=rendered.facts, renditions=made)
+            except OSError as error:  # of the disk, not of the picture
+                if error.errno not in _DISK_ERRORS:
+                    raise
+                raise storage_error(error) from error
+            keys = {file.name: _key(file, blob.id) for file in rendered.files}
+            await self._blobs.rendering(blob, keys=keys.values())
+            made = {file.name: await self._kept(file, keys[file.name]) for file in rendered.files}
+        if not await self._blobs.rendered(blob, facts=rendered.facts, renditions=made):
+            await self._blobs.leave(blob, keys=keys.values())
+            msg = "the file was removed while its preview was made; if another message has it too, it is stored anew"
+            raise StorageUnavailable(msg)
         return blob.model_copy(update={"facts": rendered.facts, "renditions": {**blob.renditions, **made}})
 
-    async def _kept(self, file: RenderedFile, sha256: str) -> BlobRendition:
-        extension = file.path.suffix.removeprefix(".")
-        key = rendition_key(sha256=sha256, name=file.name, recipe=file.recipe, extension=extension)
+    async def _kept(self, file: RenderedFile, key: str) -> BlobRendition:
         await self._store.put(file.path, key)
         return BlobRendition(
             key=key,
@@ -83,6 +93,11 @@ class RenderMissing:
             size_bytes=file.size_bytes,
             recipe=file.recipe,
         )
+
+
+def _key(file: RenderedFile, sha256: str) -> str:
+    extension = file.path.suffix.removeprefix(".")
+    return rendition_key(sha256=sha256, name=file.name, recipe=file.recipe, extension=extension)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from aiohttp import web
 from shared.broker.connection import Broker
 from shared.broker.publisher import Publisher
 from shared.broker.resource import open_broker
-from shared.broker.topology import IDENTITIES, INGEST, UNREADABLE
+from shared.broker.topology import IDENTITIES, INGEST, REVOCATIONS, UNREADABLE
 from shared.clock import Clock, system_clock
 from shared.web import GRACE_SECONDS, Resource, new_app
 from webhook_gateway.intake import SERVICE, Confirming, Intake
@@ -16,7 +16,7 @@ from webhook_gateway.routes import PATH, Webhooks
 from webhook_gateway.settings import Settings
 from webhook_gateway.unreadable import Replays
 
-QUEUES = (*INGEST.queues(), *IDENTITIES.queues(), *UNREADABLE.queues())
+QUEUES = (*INGEST.queues(), *IDENTITIES.queues(), *REVOCATIONS.queues(), *UNREADABLE.queues())
 """All that a webhook can reach: declared here too, so that none is lost before the ingestor's first start."""
 
 
@@ -24,7 +24,8 @@ def build_app(settings: Settings, *, clock: Clock = system_clock) -> web.Applica
     """The gateway with its real broker. It serves at once and answers 503 until RabbitMQ is there."""
     broker = Broker(settings.rabbitmq_url, service=SERVICE, queues=QUEUES)
     publisher = Publisher(broker)
-    replays = Replays(broker=broker, publisher=publisher, intake=Intake(publisher, clock=clock), clock=clock)
+    intake = Intake(publisher, clock=clock, on_revoke=settings.whatsapp_on_revoke)
+    replays = Replays(broker=broker, publisher=publisher, intake=intake, clock=clock)
     return gateway(settings, publisher, clock=clock, resources=(_connected(broker), _replayed(replays)))
 
 
@@ -33,7 +34,7 @@ def gateway(
 ) -> web.Application:
     """The gateway on any publisher."""
     webhooks = Webhooks(
-        Intake(publisher, clock=clock),
+        Intake(publisher, clock=clock, on_revoke=settings.whatsapp_on_revoke),
         app_secrets=settings.whatsapp_app_secret,
         verify_token=settings.whatsapp_verify_token,
         max_body_bytes=settings.webhook_max_body_bytes,

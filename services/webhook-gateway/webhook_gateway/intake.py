@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -17,9 +17,10 @@ from shared.broker.retry import DeadLetter
 from shared.broker.topology import UNREADABLE
 from shared.clock import Clock
 from shared.errors import ErrorCode
-from shared.events import Event, MediaReceived
+from shared.events import Event, MediaReceived, MessageRevoked
 from shared.media import MediaStatus
 from shared.metrics import MEDIA_UPDATES
+from shared.setting_types import OnRevoke
 from webhook_gateway.whatsapp import Parsed, Unreadable, parse
 
 log = structlog.get_logger(__name__)
@@ -57,11 +58,12 @@ class Receipt:
 
 
 class Intake:
-    """Takes webhooks whose signature was checked."""
+    """Takes webhooks whose signature was checked. Unless attachments follow their message, a deletion says nothing."""
 
-    def __init__(self, publisher: Confirming, *, clock: Clock) -> None:
+    def __init__(self, publisher: Confirming, *, clock: Clock, on_revoke: OnRevoke) -> None:
         self._publisher = publisher
         self._clock = clock
+        self._on_revoke = on_revoke
 
     async def take(self, body: bytes, *, correlation_id: str, received_at: datetime | None = None) -> Receipt:
         """Return when all of it is safe in the broker; raise `PublishFailed` when a confirm is missing.
@@ -69,7 +71,7 @@ class Intake:
         `received_at` is when a body came first that is now taken again. A repeat publishes the same events again.
         """
         received_at = received_at or self._clock()
-        parsed = parse(body, received_at=received_at)
+        parsed = self._heeded(parse(body, received_at=received_at))
         # together: the time limit of a confirm is the time limit of the webhook
         confirms = [self._publisher.publish(parsed.events, correlation_id=correlation_id)]
         if parsed.unreadable:
@@ -90,6 +92,11 @@ class Intake:
                 next=f"see the body with: attache dlq show {UNREADABLE.name}",
             )
         return _receipt(parsed)
+
+    def _heeded(self, parsed: Parsed) -> Parsed:
+        if self._on_revoke == "erase":
+            return parsed
+        return replace(parsed, events=tuple(e for e in parsed.events if not isinstance(e, MessageRevoked)))
 
     def _letter(
         self, body: bytes, unreadable: tuple[Unreadable, ...], *, correlation_id: str, received_at: datetime

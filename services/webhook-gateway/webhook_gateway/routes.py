@@ -1,6 +1,5 @@
 """`/webhooks/whatsapp`: Meta's verification and its webhooks."""
 
-import asyncio
 import hmac
 import logging
 import time
@@ -10,14 +9,13 @@ from http import HTTPStatus
 
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestPayloadError
 from prometheus_client import Counter, Histogram
 from pydantic import SecretStr
 
 from shared.broker.publisher import PublishFailed
 from shared.ids import new_correlation_id
 from shared.metrics import SIGNATURE_ERRORS
+from webhook_gateway.bodies import Bodies, Incomplete, NoRoom, TooLarge
 from webhook_gateway.intake import Intake
 from webhook_gateway.problems import problem
 from webhook_gateway.signature import signature_problem
@@ -35,9 +33,7 @@ WEBHOOK_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 PATH = "/webhooks/whatsapp"
-_RETRY_AFTER_SECONDS = "5"
-_BODY_SECONDS = 30.0
-"""A body that trickles in slower than this holds a connection for nothing."""
+_AGAIN = {"Retry-After": "5"}
 
 
 class Webhooks:
@@ -50,6 +46,7 @@ class Webhooks:
         self._app_secrets = app_secrets
         self._verify_token = verify_token
         self._max_body_bytes = max_body_bytes
+        self._bodies = Bodies(max_body_bytes=max_body_bytes)
 
     async def verify(self, request: web.Request) -> web.Response:
         """Echo Meta's challenge to whoever knows the verify token."""
@@ -88,16 +85,23 @@ class Webhooks:
 
     async def _answer(self, request: web.Request, correlation_id: str) -> "_Answer":
         try:
-            async with asyncio.timeout(_BODY_SECONDS):
-                body = await self._body(request)
-        except _TooLarge:
+            async with self._bodies.of(request) as body:
+                return await self._taken(request, body, correlation_id)
+        except TooLarge:
             detail = f"A webhook may have {self._max_body_bytes} bytes."
             return _Answer("too_large", problem(413, "payload_too_large", "Payload too large", detail))
-        except (TimeoutError, HttpProcessingError, RequestPayloadError, ConnectionError) as error:
+        except Incomplete as error:
             detail = "The body did not arrive whole."
+            return _Answer("incomplete", problem(400, "bad_request", "Bad request", detail), {"reason": str(error)})
+        except NoRoom:
+            detail = "Too many webhooks are arriving at once; send it again."
             return _Answer(
-                "incomplete", problem(400, "bad_request", "Bad request", detail), {"reason": type(error).__name__}
+                "unavailable",
+                problem(503, "busy", "Service unavailable", detail, _AGAIN),
+                {"reason": "more bodies are on their way than there is room for; this one was the slowest"},
             )
+
+    async def _taken(self, request: web.Request, body: bytes, correlation_id: str) -> "_Answer":
         refused = signature_problem(request.headers.get("X-Hub-Signature-256"), body, self._app_secrets)
         if refused is not None:
             SIGNATURE_ERRORS.labels(refused).inc()
@@ -107,10 +111,9 @@ class Webhooks:
             receipt = await self._intake.take(body, correlation_id=correlation_id)
         except PublishFailed as error:
             detail = "The webhook could not be made safe; send it again."
-            again = {"Retry-After": _RETRY_AFTER_SECONDS}
             return _Answer(
                 "unavailable",
-                problem(503, "broker_unavailable", "Service unavailable", detail, again),
+                problem(503, "broker_unavailable", "Service unavailable", detail, _AGAIN),
                 {"reason": str(error), "bytes": len(body)},
             )
         facts = {
@@ -120,21 +123,6 @@ class Webhooks:
             "fields": dict(receipt.fields),
         }
         return _Answer(receipt.outcome, web.Response(), facts)
-
-    async def _body(self, request: web.Request) -> bytes:
-        """The raw bytes. Reading stops at the limit, with or without a Content-Length to tell beforehand."""
-        if (request.content_length or 0) > self._max_body_bytes:
-            raise _TooLarge
-        body = bytearray()
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > self._max_body_bytes:
-                raise _TooLarge
-        return bytes(body)
-
-
-class _TooLarge(Exception):
-    """The body is longer than the limit."""
 
 
 @dataclass(frozen=True)

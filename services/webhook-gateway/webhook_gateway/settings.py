@@ -2,7 +2,7 @@
 
 from pydantic import Field, SecretStr
 
-from shared.setting_types import SecretList, WholeNumber
+from shared.setting_types import OnRevoke, SecretList, WholeNumber
 from shared.settings import ServiceSettings
 
 MIB = 1024 * 1024
@@ -24,3 +24,4 @@ class Settings(ServiceSettings):
         gt=0,
         description="a whole number of bytes above 0 (Meta sends up to 3 MB)",
     )
+    whatsapp_on_revoke: OnRevoke = Field(default="keep", description="keep or erase")

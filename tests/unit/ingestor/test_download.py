@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from yarl import URL
 
 from ingestor.download import Downloader
-from ingestor.graph import Graph
 from ingestor.hosts import AllowedHosts
 from shared.errors import ErrorCode, PermanentError, TransientError
+from shared.graph.client import Graph
 
 TOKEN = SecretStr("made-up-access-token")
 SILENCE = aiohttp.ClientTimeout(total=None, sock_read=0.2)

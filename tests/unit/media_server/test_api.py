@@ -18,9 +18,19 @@ PROTECTED = [
     ("GET", "/api/messages/m1/content/original"),
     ("GET", "/api/events"),
 ]
+ADMINS_ONLY = [
+    ("GET", "/api/whatsapp-instances"),
+    ("GET", "/api/whatsapp-instances/1"),
+    ("PUT", "/api/whatsapp-instances/1"),
+    ("DELETE", "/api/whatsapp-instances/1"),
+    ("POST", "/api/whatsapp-instances/1/verify"),
+    ("GET", "/api/dead-letters"),
+    ("DELETE", "/api/dead-letters?queue=ingestor.media-received"),
+    ("POST", "/api/dead-letters/replay"),
+]
 
 
-@pytest.mark.parametrize(("method", "path"), PROTECTED)
+@pytest.mark.parametrize(("method", "path"), [*PROTECTED, *ADMINS_ONLY])
 @pytest.mark.parametrize(
     "headers",
     [
@@ -39,6 +49,53 @@ async def test_nobody_gets_in_without_a_token(client: Client, method: str, path:
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
     assert response.content_type == "application/problem+json"
     assert (await response.json())["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize(("method", "path"), ADMINS_ONLY)
+async def test_an_operator_is_not_an_admin(client: Client, method: str, path: str) -> None:
+    response = await client.request(method, path, headers=authorization(OPERATOR))
+
+    assert (response.status, (await response.json())["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("{", "JSON object"),
+        ("[]", "JSON object"),
+        ("null", "JSON object"),
+        ("\udcff", "JSON object"),
+        ('{"accessToken": "short"}', "accessToken is not right; expected an access token"),
+        ('{"accessToken": "sixteen and more characters"}', "accessToken is not right"),
+        ('{"accessToken": "sechzehn-zeichen-ü"}', "accessToken is not right"),
+        ('{"accessToken": 1234567890123456}', "accessToken is not right"),
+        ('{"displayName": ""}', "displayName is not right; expected one line"),
+        ('{"displayName": "two\\nlines"}', "displayName is not right"),
+        ('{"isDefault": "yes"}', "isDefault is not right; expected true or false"),
+        ('{"isDefault": 1, "displayName": 2}', "displayName is not right; expected one line"),
+        ('{"acessToken": "short-secret-token"}', "known are displayName, accessToken, isDefault"),
+    ],
+)
+async def test_a_wrong_body_is_told_what_would_be_right_and_not_what_was_sent(
+    client: Client, body: str, says: str
+) -> None:
+    response = await client.put(
+        "/api/whatsapp-instances/1", data=body.encode("utf-8", "surrogateescape"), headers=authorization(ADMIN)
+    )
+
+    problem = await response.json()
+    assert (response.status, problem["code"]) == (400, "bad_request")
+    assert says in problem["detail"]
+    for sent in ("short-secret", "sixteen and", "sechzehn", "1234567890123456"):
+        assert sent not in str(problem)
+
+
+@pytest.mark.parametrize("number", ["+49151", "12a", "1" * 33, "²"])
+async def test_a_number_that_is_none_is_told_so(client: Client, number: str) -> None:
+    response = await client.put(f"/api/whatsapp-instances/{number}", json={}, headers=authorization(ADMIN))
+
+    assert response.status == 400
+    assert "digits" in (await response.json())["detail"]
 
 
 async def test_a_token_in_the_query_is_no_token(client: Client) -> None:
@@ -76,8 +133,6 @@ async def test_a_wrong_query_is_told_what_would_be_right(client: Client, token: 
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/api/whatsapp-instances", 404, "not_found"),
-        ("GET", "/api/dead-letters", 404, "not_found"),
         ("POST", "/api/session", 404, "not_found"),
         ("POST", "/api/conversations/c1/uploads", 404, "not_found"),
         ("GET", "/", 404, "not_found"),

@@ -59,3 +59,21 @@ def test_what_is_missing_is_explained(
 
     problem = caught.value
     assert (problem.status, problem.code, problem.headers.get("Retry-After")) == (status, code, retry_after)
+
+
+@pytest.mark.parametrize(
+    ("attachment", "says"),
+    [
+        (PENDING, "is pending: its file is on its way"),
+        (WAITING, "the next one is at 2026-09-21T10:00:29.500Z"),
+        (SKIPPED, "MEDIA_MAX_ORIGINAL_BYTES"),
+        (SKIPPED, "POST /api/messages/mabcdefghijkl/retry"),
+        (NO_DOWNLOAD, "failed: why. To try again, POST /api/messages/mabcdefghijkl/retry"),
+        (BY_HAND, "POST /api/messages/mabcdefghijkl/retry"),
+    ],
+)
+def test_what_is_missing_is_named_with_what_to_do_next(attachment: Attachment, says: str) -> None:
+    with pytest.raises(Problem, match="mabcdefghijkl") as caught:
+        refuse_missing(attachment, "original", now=NOW, limit_bytes=LIMIT)
+
+    assert says in caught.value.detail

@@ -12,7 +12,7 @@ from media_server.links import message_json
 from media_server.live import Live
 from media_server.settings import Settings
 from media_server.state import LINKS, LIVE
-from shared.events import MediaUpdated
+from shared.events import MediaErased, MediaUpdated
 from shared.media import public_json
 from tests.unit.media_server.documents import make_message
 from tests.unit.media_server.server import ADMIN, OPERATOR, Client, Hands, authorization
@@ -167,3 +167,22 @@ async def test_only_the_watched_conversation_is_shown(settings: Settings) -> Non
         fan_out.show(changed(conversation_id="c1"))
 
     assert (one.frames.qsize(), every.frames.qsize()) == (1, 2)
+
+
+async def test_an_erased_attachment_arrives_as_nothing_but_its_id(client: Client) -> None:
+    async with client.ws_connect("/api/events", headers=authorization()) as socket:
+        live(client).show_erased(MediaErased(id="mgone", conversation_id="c1"))
+
+        assert await socket.receive_json(timeout=5) == {"type": "message_erased", "id": "mgone"}
+
+
+async def test_an_erasure_is_told_to_those_who_watch_its_conversation_and_to_all_when_it_is_not_known(
+    settings: Settings,
+) -> None:
+    fan_out = build_app(settings)[LIVE]
+
+    with fan_out.watching("c1") as one, fan_out.watching("c2") as other, fan_out.watching(None) as every:
+        fan_out.show_erased(MediaErased(id="mgone", conversation_id="c1"))
+        fan_out.show_erased(MediaErased(id="mnowhere"))
+
+    assert (one.frames.qsize(), other.frames.qsize(), every.frames.qsize()) == (2, 1, 2)

@@ -2,6 +2,7 @@ import asyncio
 import errno
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,87 @@ async def test_what_a_killed_process_left_is_swept_once_it_is_old(store: Filesys
 
     assert swept == 1
     assert files(store) == {".incomplete/new/original"}
+
+
+async def test_what_is_abandoned_is_counted_before_it_is_swept(store: FilesystemStore) -> None:
+    unfinished = store.path("x").parent / ".incomplete"
+    assert await store.abandoned(older_than_seconds=3600) == 0
+    for name in ("old", "new"):
+        (unfinished / name).mkdir(parents=True)
+    an_hour_ago = time.time() - 3601
+    os.utime(unfinished / "old", (an_hour_ago, an_hour_ago))
+
+    assert await store.abandoned(older_than_seconds=3600) == 1
+    assert (unfinished / "old").exists()
+
+
+async def test_everything_that_is_stored_is_listed_with_its_size_and_age(store: FilesystemStore) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    keys = {KEY, "incoming/ab/abcd.png", "renditions/aa/aabb/thumb-1.webp"}
+    for key in keys:
+        await put(store, key, key.encode())
+
+    listed = {each.key: each async for each in store.objects()}
+
+    assert set(listed) == keys
+    assert all(each.size_bytes == len(key) for key, each in listed.items())
+    assert all(before < each.modified_at < datetime.now(UTC) + timedelta(seconds=5) for each in listed.values())
+
+
+async def test_more_than_is_listed_at_once_is_listed_once_each(store: FilesystemStore) -> None:
+    folder = store.path("incoming/aa")
+    folder.mkdir(parents=True)
+    for number in range(1234):
+        (folder / f"{number}.bin").touch()
+
+    keys = [each.key async for each in store.objects()]
+
+    assert len(keys) == 1234
+    assert set(keys) == {f"incoming/aa/{number}.bin" for number in range(1234)}
+
+
+async def test_a_listing_shows_what_people_put_there_but_nothing_unfinished(
+    store: FilesystemStore, tmp_path: Path
+) -> None:
+    root = store.path("x").parent
+    for name in ("notes.txt", ".hidden/x", "lost+found/x", ".incomplete/half/original", "incoming/aa/.x"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "secret").touch()
+    (root / "incoming" / "link").symlink_to(tmp_path / "elsewhere")
+
+    keys = {each.key async for each in store.objects()}
+
+    assert keys == {"notes.txt", ".hidden/x", "incoming/aa/.x", "incoming/link"}
+
+
+async def test_a_listing_goes_on_when_something_goes_meanwhile(store: FilesystemStore) -> None:
+    for number in range(3):
+        await put(store, f"incoming/a{number}/x.bin", b"1")
+
+    keys = []
+    async for each in store.objects():
+        keys.append(each.key)
+        for number in range(3):
+            await store.delete(f"incoming/a{number}/x.bin")
+
+    assert keys
+
+
+async def test_a_listing_can_be_left_early(store: FilesystemStore) -> None:
+    for number in range(3):
+        await put(store, f"incoming/a{number}/x.bin", b"1")
+
+    async for _ in store.objects():
+        break
+
+    assert len([each async for each in store.objects()]) == 3
+
+
+async def test_a_folder_that_is_not_there_is_not_an_empty_one(store: FilesystemStore) -> None:
+    with pytest.raises(StorageUnavailable, match="disappeared"):
+        [each async for each in store.objects()]
 
 
 @pytest.mark.parametrize("damaged", [b"whole", b"who", b"wh\0le"])

@@ -1,7 +1,7 @@
 import filetype
 import pytest
 
-from shared.keys import Folder, original_key, rendition_key
+from shared.keys import Folder, ParsedKey, original_key, parse, rendition_key
 from tests.builders import SHA256
 
 
@@ -38,3 +38,34 @@ def test_nothing_but_plain_words_becomes_part_of_a_key(word: str) -> None:
 def test_every_extension_that_can_be_sniffed_makes_a_key() -> None:
     for kind in filetype.types:
         original_key(Folder.INCOMING, sha256=SHA256, extension=kind.extension.lower())
+
+
+@pytest.mark.parametrize("folder", Folder)
+def test_a_key_tells_whose_it_is(folder: Folder) -> None:
+    original = original_key(folder, sha256=SHA256, extension="tar-gz")
+    rendition = rendition_key(sha256=SHA256, name="thumb-small", recipe=12, extension="webp")
+
+    assert parse(original) == ParsedKey(sha256=SHA256, is_original=True)
+    assert parse(rendition) == ParsedKey(sha256=SHA256, is_original=False)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "notes.txt",
+        f"incoming/{SHA256}.jpg",
+        f"incoming/13/{SHA256}.jpg",
+        f"incoming/12/{SHA256}",
+        f"incoming/12/{SHA256}.jpg/x",
+        f"incoming/12/{SHA256}.jpg\n",
+        f"incoming/12/{SHA256.upper()}.jpg",
+        f"./incoming/12/{SHA256}.jpg",
+        f"attic/12/{SHA256}.jpg",
+        f"renditions/12/{SHA256}.jpg",
+        f"renditions/12/{SHA256}/thumb.webp",
+        f"renditions/12/{SHA256}/thumb-one.webp",
+    ],
+)
+def test_what_people_put_into_the_store_by_hand_is_no_key_of_ours(key: str) -> None:
+    assert parse(key) is None

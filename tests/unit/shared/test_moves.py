@@ -26,6 +26,7 @@ LEGAL = {
     (SKIPPED, PENDING),
     (FAILED, PENDING),
     (FAILED, STORED),
+    (FAILED, FAILED),
 }
 
 TO_OPEN_STATES = [
@@ -34,6 +35,7 @@ TO_OPEN_STATES = [
     moves.mark_stored(make_original(), now=NOW),
     moves.preview_waits(make_failure(), delay_seconds=30, now=NOW),
     moves.ingest_again(now=NOW),
+    moves.store_again(now=NOW),
     moves.preview_again(now=NOW),
 ]
 TO_FINAL_STATES = [

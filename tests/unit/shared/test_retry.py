@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.broker.retry import DeadLetter, RetryIn, RetryPolicy
-from shared.errors import CredentialError, ErrorCode, PermanentError, TransientError
+from shared.errors import CredentialError, ErrorCode, PermanentError, SlowedDown, TransientError
 from tests.builders import NOW
 
 DELAYS = (5, 30, 120, 600, 3600, 21600)
@@ -114,6 +114,13 @@ def test_what_the_other_side_asks_for_rounds_up_to_a_listed_delay(asked: float, 
     busy = TransientError("slow down", code=ErrorCode.PROVIDER_RATE_LIMITED, retry_after_seconds=asked)
 
     assert POLICY.decide(busy, attempt=attempt, deadline=FAR, now=NOW) == RetryIn(seconds=seconds)
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(0.4, 5), (20, 30), (90_000, 21600)])
+def test_a_number_that_has_to_wait_costs_its_attachments_no_attempt(left: float, seconds: int) -> None:
+    waits = SlowedDown("Meta was not asked", retry_after_seconds=left)
+
+    assert POLICY.decide(waits, attempt=4, deadline=FAR, now=NOW) == RetryIn(seconds=seconds, same_attempt=True)
 
 
 def test_every_decision_to_wait_is_a_listed_delay() -> None:

@@ -11,6 +11,7 @@ from media_server.links import ORIGINAL, message_json
 from media_server.problems import RETRY_SECONDS, Problem, not_found
 from media_server.state import CLOCK, LINKS, SETTINGS
 from shared.media import Attachment, FailureStage, MediaStatus
+from shared.model import rfc3339
 
 
 async def get_content(request: web.Request) -> web.Response:
@@ -28,9 +29,12 @@ def refuse_missing(attachment: Attachment, name: str, *, now: datetime, limit_by
     media = attachment.media
     failure = media.failure
     if media.status is MediaStatus.PENDING:
-        raise _not_ready(media.next_attempt_at, now)
+        raise _not_ready(attachment, now)
     if media.status is MediaStatus.SKIPPED:
-        detail = f"the file is larger than {limit_bytes} bytes and was not downloaded"
+        detail = (
+            f"{attachment.id} is larger than {limit_bytes} bytes (MEDIA_MAX_ORIGINAL_BYTES) and was not downloaded; "
+            f"raise that setting for ingestor and media-server, then {_retry(attachment)}"
+        )
         raise Problem(HTTPStatus.GONE, "media_too_large", detail)
     if media.status is MediaStatus.FAILED and (failure is None or failure.stage is FailureStage.INGEST):
         raise _failed(attachment)
@@ -39,21 +43,35 @@ def refuse_missing(attachment: Attachment, name: str, *, now: datetime, limit_by
     if name in media.storage.renditions:
         return
     if media.status is MediaStatus.STORED:
-        raise _not_ready(media.next_attempt_at, now)
+        raise _not_ready(attachment, now)
     if media.status is MediaStatus.FAILED:
         raise _failed(attachment)
-    msg = f"this message has no rendition of that name; it has {', '.join(media.storage.renditions) or 'none'}"
+    msg = f"{attachment.id} has no rendition of that name; it has {', '.join(media.storage.renditions) or 'none'}"
     raise not_found(msg)
 
 
-def _not_ready(next_attempt_at: datetime | None, now: datetime) -> Problem:
-    wait = (next_attempt_at - now).total_seconds() if next_attempt_at is not None else RETRY_SECONDS
+def _not_ready(attachment: Attachment, now: datetime) -> Problem:
+    media = attachment.media
+    wait, detail = float(RETRY_SECONDS), f"{attachment.id} is {media.status}: its file is on its way; ask again later"
+    if media.next_attempt_at is not None:
+        wait = (media.next_attempt_at - now).total_seconds()
+        why = f" ({media.failure.code})" if media.failure is not None else ""
+        detail = (
+            f"{attachment.id} is {media.status}: the last attempt failed{why}, the next one is at "
+            f"{rfc3339(media.next_attempt_at)}; ask again then, or {_retry(attachment)}"
+        )
     headers = {"Retry-After": str(max(1, math.ceil(wait)))}
-    return Problem(HTTPStatus.NOT_FOUND, "not_ready", "the file is on its way; ask again later", headers=headers)
+    return Problem(HTTPStatus.NOT_FOUND, "not_ready", detail, headers=headers)
 
 
 def _failed(attachment: Attachment) -> Problem:
     failure = attachment.media.failure
     if failure is None:
-        return Problem(HTTPStatus.GONE, "internal", "the attachment failed, and nothing tells why")
-    return Problem(HTTPStatus.GONE, failure.code.value, failure.message)
+        detail = f"{attachment.id} failed, and nothing tells why; {_retry(attachment)}"
+        return Problem(HTTPStatus.GONE, "internal", detail)
+    detail = f"{attachment.id} failed: {failure.message}. To try again, {_retry(attachment)}"
+    return Problem(HTTPStatus.GONE, failure.code.value, detail)
+
+
+def _retry(attachment: Attachment) -> str:
+    return f"POST /api/messages/{attachment.id}/retry"

@@ -12,6 +12,7 @@ from webhook_gateway.whatsapp.change import Change, Parties, Source
 from webhook_gateway.whatsapp.identities import identity_change
 from webhook_gateway.whatsapp.reading import Node, identifier, listed, moment
 from webhook_gateway.whatsapp.rejections import rejected_kind, rejection_in
+from webhook_gateway.whatsapp.revocations import revocation
 
 
 def events_of(
@@ -38,7 +39,7 @@ def events_of(
         yield _received(message, content, change, source, thread, rejection=rejection)
     else:
         yield from unclear
-        yield from _identities(message, change)
+        yield from _said_of_others(message, change)
 
 
 def missing_attachment(value: Node, change: Change, rejection: Rejection) -> Event | Unclear:
@@ -96,9 +97,13 @@ def _unexplained(message: Node) -> bool:
     return message.get("type") in ("unsupported", "unknown") and not listed(message.get("errors"))
 
 
-def _identities(message: Node, change: Change) -> Iterator[Event]:
+def _said_of_others(message: Node, change: Change) -> Iterator[Event]:
+    """What a message without an attachment says of a customer, or of an earlier message."""
     if change.phone_number_id is None:
         return
     changed = identity_change(message, phone_number_id=change.phone_number_id, received_at=change.received_at)
     if changed is not None:
         yield changed
+    revoked = revocation(message, phone_number_id=change.phone_number_id, received_at=change.received_at)
+    if revoked is not None:
+        yield revoked

@@ -1,10 +1,10 @@
 import pytest
 
-from media_server.retry import second_try
 from shared.errors import ErrorCode
 from shared.events import MediaReceived, MediaStored
 from shared.media import NEXT, Attachment, Failure, FailureStage, MediaStatus
 from shared.requeue import received_again, stored_again
+from shared.retrying import second_try
 from tests.builders import NOW, NUMBER, SHA256, WAMID
 from tests.unit.media_server.documents import make_message
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from ingestor.graph_errors import GraphError, classify, dead_link, read_error, wait_asked_for
 from shared.errors import CredentialError, ErrorCode, PermanentError, PipelineError, TransientError
+from shared.graph.errors import GraphError, classify, dead_link, read_error, wait_asked_for
 
 
 def meaning(status: int, **error: object) -> PipelineError:

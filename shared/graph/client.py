@@ -1,8 +1,9 @@
-"""Graph's metadata of a media id: where the bytes are now, how many, and their digest."""
+"""Calls to Graph: the metadata of a media id (where the bytes are now, how many, their digest), and of a number."""
 
 import asyncio
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -12,8 +13,8 @@ import structlog
 from pydantic import SecretStr
 from yarl import URL
 
-from ingestor.graph_errors import GraphError, classify, read_error, wait_asked_for
-from shared.errors import ErrorCode, TransientError
+from shared.errors import ErrorCode, PipelineError, TransientError
+from shared.graph.errors import classify, read_error, wait_asked_for
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,13 @@ class MediaLocation:
     size_bytes: int | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Graph:
     """Reads metadata. The session is shared with the downloads, and pooled."""
 
@@ -44,9 +52,25 @@ class Graph:
 
     async def locate(self, media_id: str, *, phone_number_id: str, access_token: SecretStr) -> MediaLocation:
         """Ask for the media as the number that received it. Raises the error that Graph's answer means."""
+        url = self._object(media_id).with_query(phone_number_id=phone_number_id)
+        answer = await self._get(url, access_token)
+        location = _read(answer.body) if answer.status == 200 else None
+        if location is None:
+            raise _refusal(answer)
+        return location
+
+    async def verify(self, phone_number_id: str, access_token: SecretStr) -> None:
+        """Ask for the number itself: whether the token is taken and may see it. Raises like `locate`."""
+        answer = await self._get(self._object(phone_number_id).with_query(fields="id"), access_token)
+        if answer.status != 200 or not _names(answer.body, phone_number_id):
+            raise _refusal(answer)
+
+    def _object(self, object_id: str) -> URL:
         # the id is opaque and comes from outside: it must stay one segment of the path, dots included
-        segment = quote(media_id, safe="").replace(".", "%2E")
-        url = URL(f"{self._base}/{segment}", encoded=True).with_query(phone_number_id=phone_number_id)
+        segment = quote(object_id, safe="").replace(".", "%2E")
+        return URL(f"{self._base}/{segment}", encoded=True)
+
+    async def _get(self, url: URL, access_token: SecretStr) -> _Answer:
         headers = HEADERS | {"Authorization": f"Bearer {access_token.get_secret_value()}"}
         try:
             async with (
@@ -54,25 +78,13 @@ class Graph:
                 self._session.get(url, headers=headers, allow_redirects=False) as response,
             ):
                 body = await at_most(response, _MOST_METADATA_BYTES)
-                status, answer_headers = response.status, response.headers
+                return _Answer(status=response.status, headers=response.headers, body=body)
         except TimeoutError as error:
             msg = "Graph did not answer in time"
             raise TransientError(msg, code=ErrorCode.DOWNLOAD_TIMEOUT) from error
         except (aiohttp.ClientError, OSError) as error:
             msg = f"Graph cannot be reached ({type(error).__name__})"
             raise TransientError(msg, code=ErrorCode.PROVIDER_UNAVAILABLE) from error
-        location = _read(body) if status == 200 else None
-        if location is not None:
-            return location
-        graph_error: GraphError = read_error(body)
-        log.info(
-            "graph.refused",
-            providerStatus=status,
-            providerCode=graph_error.code,
-            fbtraceId=graph_error.fbtrace_id,
-            graphVersion=answer_headers.get("facebook-api-version"),
-        )
-        raise classify(status, graph_error, retry_after_seconds=wait_asked_for(answer_headers))
 
 
 async def at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
@@ -83,6 +95,26 @@ async def at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
         if len(body) >= limit:
             break
     return bytes(body[:limit])
+
+
+def _refusal(answer: _Answer) -> PipelineError:
+    error = read_error(answer.body)
+    log.info(
+        "graph.refused",
+        providerStatus=answer.status,
+        providerCode=error.code,
+        fbtraceId=error.fbtrace_id,
+        graphVersion=answer.headers.get("facebook-api-version"),
+    )
+    return classify(answer.status, error, retry_after_seconds=wait_asked_for(answer.headers))
+
+
+def _names(body: bytes, phone_number_id: str) -> bool:
+    try:
+        answer: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(answer, dict) and str(answer.get("id")) == phone_number_id
 
 
 def _read(body: bytes) -> MediaLocation | None:

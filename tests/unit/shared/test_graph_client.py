@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 from yarl import URL
 
-from ingestor.graph import Graph, MediaLocation
 from shared.errors import ErrorCode, PipelineError
+from shared.graph.client import Graph, MediaLocation
 
 TOKEN = SecretStr("made-up-access-token")
 Locate = Callable[[], Awaitable[MediaLocation]]

@@ -131,7 +131,8 @@ def _by_status(
 
 def _bad_token(said: str, facts: dict[str, int | None]) -> CredentialError:
     return CredentialError(
-        f"Meta refuses the access token of this number ({said}); save a new one with: make instance-set NUMBER=…",
+        f"Meta refuses the access token of this number ({said}); save a new one with: make instance-set NUMBER=…, "
+        "then this attachment is fetched by itself",
         code=ErrorCode.PROVIDER_AUTH,
         **facts,
     )
@@ -140,7 +141,7 @@ def _bad_token(said: str, facts: dict[str, int | None]) -> CredentialError:
 def _no_permission(said: str, facts: dict[str, int | None]) -> CredentialError:
     return CredentialError(
         f"the access token may not read media of this number ({said}); give its system user the permission "
-        "whatsapp_business_messaging at Meta",
+        "whatsapp_business_messaging at Meta, then this attachment is fetched by itself within minutes",
         code=ErrorCode.PROVIDER_PERMISSION,
         **facts,
     )

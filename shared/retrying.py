@@ -1,17 +1,18 @@
 """A person asks for another try: what that means for a document, and how it is set going without losing it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
-from shared.broker.publisher import Publisher, PublishFailed
+from shared.broker.publisher import PublishFailed
 from shared.clock import Clock
-from shared.events import MediaReceived, MediaStored
+from shared.events import Event, MediaReceived, MediaStored
 from shared.ids import new_correlation_id
 from shared.media import Attachment, FailureStage, MediaStatus
-from shared.moves import Move, ingest_again, preview_again
+from shared.moves import QUEUED, Move, ingest_again, preview_again
 from shared.repository.messages import Change, MessageRepository
 from shared.repository.mongo import DatabaseError
 from shared.requeue import received_again, stored_again
@@ -65,6 +66,15 @@ def _preview(attachment: Attachment, now: datetime) -> SecondTry:
     return SecondTry(move=preview_again(now=now), event=stored_again(attachment))
 
 
+class EventPublisher(Protocol):
+    """What a retry asks of `shared.broker.publisher.Publisher`."""
+
+    async def publish(
+        self, events: Iterable[Event], *, correlation_id: str, attempt: int = 1, mandatory: bool = True
+    ) -> None:
+        """Return when every event is confirmed; raise `PublishFailed`."""
+
+
 class Retrying:
     """Carries a retry out. The document moves first, so an event that is lost costs seconds, not the attachment."""
 
@@ -72,7 +82,7 @@ class Retrying:
         self,
         *,
         messages: MessageRepository,
-        publisher: Publisher,
+        publisher: EventPublisher,
         announce: Callable[[Change], None],
         clock: Clock,
     ) -> None:
@@ -103,8 +113,13 @@ class Retrying:
             await self._publisher.publish([event], correlation_id=correlation_id)
         except PublishFailed as error:
             log.warning("retry.not_published", mediaId=attachment.id, reason=str(error), next="the reconciler takes it")
-            try:
-                # due now: the reconciler looks every RECONCILE_SECONDS for those whom nobody works on
-                await self._messages.wake_later(attachment, self._clock())
-            except DatabaseError as lost:
-                log.warning("retry.not_woken", mediaId=attachment.id, reason=type(lost).__name__)
+            # due now: the reconciler looks every RECONCILE_SECONDS for those whom nobody works on
+            await self._wake(attachment, self._clock())
+        else:
+            await self._wake(attachment, self._clock() + QUEUED)
+
+    async def _wake(self, attachment: Attachment, at: datetime) -> None:
+        try:
+            await self._messages.wake_later(attachment, at)
+        except DatabaseError as lost:  # what the move said holds, and the reconciler looks soon
+            log.warning("retry.not_woken", mediaId=attachment.id, reason=type(lost).__name__)

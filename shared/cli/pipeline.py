@@ -1,0 +1,91 @@
+"""What commands that move documents work with: the database, a way to publish, and a way to tell of each change."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import typer
+
+from shared.broker.connection import Broker
+from shared.broker.publisher import Publisher
+from shared.broker.topology import INGEST, PREVIEW
+from shared.cli.settings import PipelineSettings
+from shared.logs import configure_logging
+from shared.repository.mongo import Database, DatabaseError, connect, ping
+from shared.settings import load_settings
+from shared.updates import Announcer
+
+T = TypeVar("T")
+
+_SERVICE = "attache"
+_CONNECT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """An open connection to both servers."""
+
+    database: Database
+    publisher: Publisher
+    announcer: Announcer
+
+
+def with_pipeline(work: Callable[[Pipeline], Awaitable[T]]) -> T:
+    """Do the work; when a server is away, say so and exit with 1.
+
+    Both servers have answered before the work begins. Changes of state are logged as JSON on stderr; on a terminal
+    only errors are, as lines would tear the progress bar.
+    """
+    settings = load_settings(PipelineSettings)
+    configure_logging(settings, service=_SERVICE, stream=sys.stderr)
+    if sys.stderr.isatty():
+        logging.getLogger().setLevel(logging.ERROR)
+
+    async def connected() -> T:
+        async with _opened(settings) as pipeline:
+            return await work(pipeline)
+
+    try:
+        return asyncio.run(connected())
+    except DatabaseError as error:
+        reason = f"MongoDB does not answer any more ({type(error).__name__}); give the same command again"
+    except _Away as error:
+        reason = str(error)
+    typer.echo(reason, err=True)
+    raise typer.Exit(1)
+
+
+class _Away(Exception):
+    """A server does not answer; nothing has been changed yet."""
+
+
+@asynccontextmanager
+async def _opened(settings: PipelineSettings) -> AsyncIterator[Pipeline]:
+    client = connect(settings.mongodb_uri)
+    # without retry queues: it publishes to these two, the services that work them off know their delays
+    broker = Broker(settings.rabbitmq_url, service=_SERVICE, queues=[*INGEST.queues(), *PREVIEW.queues()])
+    try:
+        database = client[settings.mongodb_database]
+        try:
+            await ping(database)
+        except ConnectionError as error:
+            msg = f"{error}; nothing was changed. Is it running, is MONGODB_URI right?"
+            raise _Away(msg) from error
+        await broker.start()
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await broker.publishing_channel()
+        except TimeoutError:
+            msg = "RabbitMQ does not answer; nothing was changed. Is it running, is RABBITMQ_URL right?"
+            raise _Away(msg) from None
+        publisher = Publisher(broker)
+        announcer = Announcer(publisher, service=_SERVICE)
+        yield Pipeline(database=database, publisher=publisher, announcer=announcer)
+        await announcer.drain()
+    finally:
+        await broker.close()
+        client.close()

@@ -26,7 +26,7 @@ run: $(LOCAL)  ## the four services on this machine, settings from .env
 test: $(DEV)  ## all tests, with a real RabbitMQ and MongoDB; ARGS="-k name" for some
 	@$(BIN)/python -m pytest $(ARGS)
 
-instances: $(LOCAL)  ## the WhatsApp numbers whose media can be fetched
+instances: $(LOCAL)  ## the WhatsApp numbers whose media can be fetched, and those that Meta refuses
 	@$(BIN)/attache instances
 
 instance-set: $(LOCAL)  ## NUMBER= [NAME=] [DEFAULT=1]: save a number's access token, read from standard input
@@ -38,8 +38,8 @@ dlq: $(LOCAL)  ## counts and newest reasons of every dead-letter queue
 dlq-replay: $(LOCAL)  ## [QUEUE=] [CODE=] [NUMBER=] [LIMIT=]: have dead letters worked off once more; Ctrl-C stops
 	@$(BIN)/attache dlq replay $(if $(QUEUE),--queue "$(QUEUE)") $(if $(CODE),--code "$(CODE)") $(if $(NUMBER),--number "$(NUMBER)") $(if $(LIMIT),--limit "$(LIMIT)")
 
-dlq-purge: $(LOCAL)  ## QUEUE= [YES=1]: remove the dead letters of a queue for good; asks first
-	@$(BIN)/attache dlq purge "$(QUEUE)" $(if $(YES),--yes)
+dlq-purge: $(LOCAL)  ## QUEUE= [EXPIRED=1] [YES=1]: remove a queue's dead letters for good (only those past their deadline); asks first
+	@$(BIN)/attache dlq purge "$(QUEUE)" $(if $(EXPIRED),--expired) $(if $(YES),--yes)
 
 retry: $(LOCAL)  ## ID=: try one attachment again now, by our id or the wamid
 	@$(BIN)/attache retry "$(ID)"

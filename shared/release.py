@@ -5,6 +5,7 @@ whether the row is live (`BlobRepository.is_live`). Whatever the order, one of t
 the bytes, or the writer stores them anew. So nobody has to wait until no writer can be left (ADR 0009).
 """
 
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -66,6 +67,7 @@ class Release:
             if current is None:  # somebody else went on with it, after we had been silent for too long
                 return False
             for key in current.keys:
-                await self._store.delete(key)
+                with suppress(ValueError):  # a key that was written by hand and leads nowhere
+                    await self._store.delete(key)
             if await self._removals.finish(current):
                 return True

@@ -36,11 +36,20 @@ HANDLER_SECONDS = 900.0
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """How an event came. `attempt` counts from 1. `redelivered`: an earlier try of the same attempt was cut off."""
+    """How an event came. `attempt` counts from 1. `redelivered`: an earlier try of the same attempt did not end.
+
+    `resumed`: it was put off by ourselves, so that nothing was cut off between a change and the telling of it.
+    """
 
     attempt: int
     redelivered: bool
     correlation_id: str
+    resumed: bool = False
+
+    @property
+    def may_be_untold(self) -> bool:
+        """Whether a process may have ended after it changed the document and before it said so."""
+        return self.redelivered and not self.resumed
 
 
 class Handler(Protocol[E_contra]):
@@ -103,6 +112,7 @@ class Consumer(Generic[E]):
             attempt=max(1, whole_number(message, ATTEMPT, default=1)),
             redelivered=was_cut_off(message),
             correlation_id=correlation_id,
+            resumed=not message.redelivered,
         )
         structlog.contextvars.bind_contextvars(attempt=delivery.attempt)
         try:

@@ -21,7 +21,7 @@ _EVENT_TYPES: dict[str, type[Event]] = {
 }
 
 
-Key = tuple[str, str, str]
+Key = tuple[str, str, str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,8 @@ class Letter:
     type: str | None
     correlation_id: str | None
     sent_at: datetime | None
+    alike: int = 0
+    """How many that are the same in everything were shown before it in the same walk."""
 
     @classmethod
     def of(cls, queue: WorkQueue, message: AbstractIncomingMessage) -> "Letter":
@@ -55,7 +57,7 @@ class Letter:
     @cached_property
     def key(self) -> Key:
         """Tells letters of one queue apart."""
-        return self.id, self._text("x-failed-at") or "", _digest(self.body)
+        return self.id, self._text("x-failed-at") or "", _digest(self.body), self.alike
 
     @property
     def is_ours(self) -> bool:
@@ -97,7 +99,7 @@ class Letter:
     def failed_at(self) -> datetime | None:
         """When it was given up; of a letter that does not say so, when it was sent."""
         try:
-            return _utc(datetime.fromisoformat(self._text("x-failed-at") or ""))
+            return _utc(datetime.fromisoformat(self._text("x-failed-at") or "")) or self.sent_at
         except ValueError:
             return self.sent_at
 
@@ -131,6 +133,10 @@ def _text_of(event: Event | None, name: str) -> str | None:
 
 
 def _utc(moment: datetime | None) -> datetime | None:
+    """In UTC; None also for a moment that the zone puts before the first year or after the last."""
     if moment is None:
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        return None

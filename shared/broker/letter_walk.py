@@ -1,10 +1,12 @@
 """Once through a dead-letter queue: what a visitor says of each letter is done, confirmed, and only then acked."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
+from uuid import uuid4
 
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage
@@ -49,7 +51,8 @@ class Walk:
         self._send = send
         self._visit = visit
         self._marker = marker
-        self._kept: set[Key] = set()
+        self._kept: dict[Key, str | None] = {}
+        self._alike: Counter[Key] = Counter()
 
     def is_copy(self, message: AbstractIncomingMessage) -> bool:
         """Whether this walk has put it there itself."""
@@ -57,12 +60,15 @@ class Walk:
 
     async def settle(self, messages: Sequence[AbstractIncomingMessage]) -> list[AbstractIncomingMessage]:
         """Visit, and do for each what was said; those that are still in hand."""
-        letters = [Letter.of(self._queue, message) for message in messages]
-        seen: set[Key] = set()
+        letters = [self._letter(message) for message in messages]
+        seen: dict[Key, str | None] = {}
         twice: list[bool] = []
-        for letter in letters:
-            twice.append(letter.key in self._kept or letter.key in seen)
-            seen.add(letter.key)
+        for at, (message, letter) in enumerate(zip(messages, letters, strict=True)):
+            twice.append(_is_twin(message, letter, self._kept) or _is_twin(message, letter, seen))
+            if not twice[-1]:
+                seen.setdefault(letter.key, _mark(letter))
+                letters[at] = replace(letter, alike=self._alike[letter.key])
+                self._alike[letter.key] += 1
         shown = [letter for letter, again in zip(letters, twice, strict=True) if not again]
         verdicts = iter(await self._visit(shown)) if shown else iter(())
         said = [Verdict.REMOVE if again else next(verdicts) for again in twice]
@@ -77,12 +83,19 @@ class Walk:
                 raise outcome
         return [message for message, outcome in zip(messages, outcomes, strict=True) if outcome is False]
 
+    def _letter(self, message: AbstractIncomingMessage) -> Letter:
+        letter = Letter.of(self._queue, message)
+        if message.message_id or self._marker is None:
+            return letter
+        # its copy has an id, and must not be taken for another letter of the same body
+        return replace(letter, id=f"{letter.id}-{uuid4().hex[:12]}")
+
     async def _confirmed(self, message: AbstractIncomingMessage, letter: Letter, verdict: Verdict | Move) -> bool:
         """Publish what is to be published; whether the letter as it was taken can be acked."""
         home = letter.queue.dead_letters
         stays = verdict is Verdict.KEEP or (isinstance(verdict, Move) and verdict.to == home)
         if stays:
-            self._kept.add(letter.key)
+            self._kept.setdefault(replace(letter, alike=0).key, _mark(letter))
         if verdict is Verdict.REMOVE:
             return True
         if verdict is Verdict.KEEP and self._marker is None:
@@ -94,6 +107,16 @@ class Walk:
         to = verdict.to if isinstance(verdict, Move) else home
         await self._send(to, _copy(message, letter, headers))
         return True
+
+
+def _is_twin(message: AbstractIncomingMessage, letter: Letter, others: Mapping[Key, str | None]) -> bool:
+    """Whether a killed walk left one as a copy of the other. One walk copies none twice: of a twin the mark differs."""
+    return bool(message.message_id) and letter.key in others and others[letter.key] != _mark(letter)
+
+
+def _mark(letter: Letter) -> str | None:
+    value = letter.headers.get(MARK)
+    return None if value is None else str(value)
 
 
 def _copy(message: AbstractIncomingMessage, letter: Letter, headers: Mapping[str, Any]) -> Message:

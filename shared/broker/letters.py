@@ -7,7 +7,7 @@ before. Killed in between, a letter is there twice for a while: the next walk se
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import uuid4
@@ -16,7 +16,6 @@ import aio_pika
 from aio_pika import Message
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
-from aiormq.exceptions import ChannelLockedResource
 from pydantic import SecretStr
 
 from shared.broker.letter_errors import (
@@ -27,10 +26,21 @@ from shared.broker.letter_errors import (
     ReadingFailed,
     answered,
 )
+from shared.broker.letter_lock import ASIDE, READER, is_locked, lock
 from shared.broker.letter_walk import Move, Verdict, Visit, Walk
 from shared.broker.topology import WorkQueue
 
-__all__ = ["BeingRead", "LetterReader", "Move", "NoSuchLetters", "ReadingFailed", "Verdict", "Visit", "reading"]
+__all__ = [
+    "BeingRead",
+    "LetterReader",
+    "Move",
+    "NoSuchLetters",
+    "ReadingFailed",
+    "Verdict",
+    "Visit",
+    "reading",
+    "reading_aside",
+]
 
 MOST_IN_HAND = 100
 """Letters that are taken and not acked at any moment."""
@@ -40,6 +50,7 @@ _MOST_BYTES_IN_HAND = 32 * 1024**2
 MOST_AT_ONCE = 25
 """Letters that a visit sees at most."""
 _PATIENCE_SECONDS = 3.0
+_PATIENCE_WITH_A_COUNT_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
 _LOOKS = 20
 
@@ -48,11 +59,36 @@ _LOOKS = 20
 async def reading(
     url: SecretStr, queue: WorkQueue, *, patience_seconds: float = _PATIENCE_SECONDS
 ) -> AsyncIterator["LetterReader"]:
-    """The one reader of a queue's dead letters.
+    """The one reader of a queue's dead letters. One that reads aside is asked to give way, and waited for.
 
-    Raise `BeingRead` when another does not end within `patience_seconds`, `NoSuchLetters`, `ReadingFailed`. The lock
-    is a queue that belongs to the connection over which the letters are read: neither outlives the other.
+    Raise `BeingRead` when another does not end within `patience_seconds`, `NoSuchLetters`, `ReadingFailed`.
     """
+    async with _connected(url, queue) as connection:
+        await lock(connection, queue, READER, patience_seconds=patience_seconds)
+        await lock(connection, queue, ASIDE, patience_seconds=_PATIENCE_WITH_A_COUNT_SECONDS)
+        async with _opened(connection, queue) as reader:
+            yield reader
+
+
+@asynccontextmanager
+async def reading_aside(
+    url: SecretStr, queue: WorkQueue
+) -> AsyncIterator[tuple["LetterReader", Callable[[], Awaitable[bool]]]]:
+    """The same for work that nobody waits for. It asks often whether it is wanted away, and then ends soon.
+
+    Raise `BeingRead` at once when there is a reader of either kind.
+    """
+    async with _connected(url, queue) as connection:
+        await lock(connection, queue, ASIDE, patience_seconds=0)
+        # only after that: of two who come at the same time each sees the other, and this one goes
+        if await is_locked(connection, queue, READER):
+            raise BeingRead(queue)
+        async with _opened(connection, queue) as reader:
+            yield reader, lambda: is_locked(connection, queue, READER)
+
+
+@asynccontextmanager
+async def _connected(url: SecretStr, queue: WorkQueue) -> AsyncIterator[AbstractConnection]:
     connection = await answered(
         aio_pika.connect(
             url.get_secret_value(),
@@ -61,20 +97,24 @@ async def reading(
         )
     )
     try:
-        await _lock(connection, queue, patience_seconds=patience_seconds)
-        channel = await answered(connection.channel(publisher_confirms=True, on_return_raises=True))
-        try:
-            source = await answered(channel.get_queue(queue.dead_letters))
-        except ChannelNotFoundEntity:
-            raise NoSuchLetters(queue) from None
-        reader = LetterReader(channel, source, queue)
-        yield reader
-        await reader.give_back()
+        yield connection
     finally:
         # whatever is still in hand goes back with the connection; a broker that is blocked does not say goodbye
         with suppress(*UNANSWERED):
             async with asyncio.timeout(ANSWER_SECONDS):
                 await connection.close()
+
+
+@asynccontextmanager
+async def _opened(connection: AbstractConnection, queue: WorkQueue) -> AsyncIterator["LetterReader"]:
+    channel = await answered(connection.channel(publisher_confirms=True, on_return_raises=True))
+    try:
+        source = await answered(channel.get_queue(queue.dead_letters))
+    except ChannelNotFoundEntity:
+        raise NoSuchLetters(queue) from None
+    reader = LetterReader(channel, source, queue)
+    yield reader
+    await reader.give_back()
 
 
 class LetterReader:
@@ -180,18 +220,3 @@ class _Hand:
 
     messages: list[AbstractIncomingMessage]
     is_all: bool
-
-
-async def _lock(connection: AbstractConnection, queue: WorkQueue, *, patience_seconds: float) -> None:
-    waited = 0.0
-    while True:
-        channel = await answered(connection.channel(publisher_confirms=False))
-        try:
-            await answered(channel.declare_queue(f"{queue.dead_letters}.reader", exclusive=True, auto_delete=True))
-        except ChannelLockedResource:
-            if waited >= patience_seconds:
-                raise BeingRead(queue) from None
-            waited += _LOOK_SECONDS
-            await asyncio.sleep(_LOOK_SECONDS)
-        else:
-            return

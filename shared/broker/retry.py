@@ -65,6 +65,8 @@ class RetryPolicy:
         fitting = [seconds for seconds in self.delays if now + timedelta(seconds=seconds) <= deadline]
         if fitting:
             return RetryIn(seconds=max(fitting), same_attempt=same_attempt)
+        if same_attempt:  # whoever has not been asked for yet is asked for at least once
+            return RetryIn(seconds=delay, same_attempt=True)
         expired = given_up(
             error, note=f"out of time after {attempt} attempts: Meta has deleted it; ask the customer to send it again"
         )

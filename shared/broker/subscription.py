@@ -68,11 +68,13 @@ class Subscription(Generic[E]):
             raise ConnectionError(msg)
 
     async def _run(self) -> None:
-        channel = await self._broker.consuming_channel(prefetch=_PREFETCH)
-        channel.reopen_callbacks.add(self._channel_reopened)
+        channel: AbstractRobustChannel | None = None
         while True:
             self._reopened.clear()
             try:
+                if channel is None:
+                    channel = await self._broker.consuming_channel(prefetch=_PREFETCH)
+                    channel.reopen_callbacks.add(self._channel_reopened)
                 await self._subscribe(channel)
             except (AMQPError, ConnectionError, RuntimeError, TimeoutError) as error:
                 log.warning("subscription.failed", routingKey=self._event_type.routing_key, reason=type(error).__name__)

@@ -1,27 +1,26 @@
 """`attache dlq`: what was given up and why, worked off once more or removed. Looking changes nothing."""
 
-import sys
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 
 import typer
 from pydantic import SecretStr
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from shared.broker.letter import Letter
 from shared.broker.letter_walk import MARK
 from shared.broker.letters import BeingRead, NoSuchLetters, Verdict, reading
 from shared.broker.topology import WorkQueue
-from shared.cli.letters import LetterSettings, Queue, told, why
+from shared.cli.letters import LetterSettings, Queue, none_of, told, why
+from shared.cli.logs import log_to_stderr
+from shared.cli.purge import purge
 from shared.cli.replay import replay
 from shared.cli.settings import BrokerSettings
 from shared.clock import system_clock
 from shared.dead_letters.fates import Fates
-from shared.dead_letters.overview import Overview, overview
-from shared.dead_letters.purge import purge as purged
+from shared.dead_letters.overview import Group, Overview, overview
 from shared.dead_letters.queues import QUEUES
 from shared.dead_letters.selection import Selection
 from shared.errors import Postponed
@@ -31,12 +30,14 @@ from shared.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: what was given up and why; replay or remove it.")
 app.command("replay")(replay)
+app.command("purge")(purge)
 
 
 @app.command("list")
 def list_letters() -> None:
     """Count the dead letters by queue, code and number, with the newest reason. Changes nothing."""
     settings = load_settings(LetterSettings)
+    log_to_stderr(settings)
     client = connect(settings.mongodb_uri)
     database, keys = client[settings.mongodb_database], settings.credentials_encryption_key
     fates = Fates(database, is_erased=Tombstones(database, keys).cover if keys else None, clock=system_clock)
@@ -44,17 +45,16 @@ def list_letters() -> None:
         overviews, problems = told(lambda: _overviews(settings.rabbitmq_url, fates))
     finally:
         client.close()
-    table = Table("queue", "code", "number", "letters", "first", "last", "reason of the newest", title="Dead letters")
-    for group in (group for each in overviews for group in each.groups):
-        row = (group.code or "not known yet", group.phone_number_id or "", str(group.count))
-        table.add_row(group.queue.name, *row, _time(group.first), _time(group.last), group.reason or "")
-    if table.row_count:
-        Console().print(table)
+    groups = [group for each in overviews for group in each.groups]
+    if groups:
+        Console().print(_table(groups))
     elif overviews:
         typer.echo("There are no dead letters.")
     if settled := sum(each.settled for each in overviews):
+        also = ", and has all that are listed above worked off once more" if groups else ""
         typer.echo(
-            f"Not counted: {settled} whose attachments went on or were erased meanwhile; make dlq-replay removes them."
+            f"Not counted: {settled} whose attachments went on or were erased meanwhile. They do no harm; "
+            f"make dlq-replay removes them{also}."
         )
     for problem in problems:
         typer.echo(problem, err=True)
@@ -72,43 +72,14 @@ def show(
 ) -> None:
     """Print the headers and the raw bodies of a queue's dead letters. They hold personal data."""
     selection = Selection(queue=queue, id=letter)
-    shown = told(lambda: _shown(load_settings(BrokerSettings).rabbitmq_url, queue, selection, limit))
+    settings = load_settings(BrokerSettings)
+    log_to_stderr(settings)
+    shown = told(lambda: _shown(settings.rabbitmq_url, queue, selection, limit))
     if not shown:
-        typer.echo(f"There is no dead letter {letter} of {queue.name}." if letter else _none(queue))
+        typer.echo(f"There is no dead letter {letter} of {queue.name}." if letter else none_of(queue))
         raise typer.Exit(1 if letter else 0)
     if shown > limit:
         typer.echo(f"{shown - limit} more are not shown; --limit shows more.")
-
-
-@app.command()
-def purge(
-    queue: Queue,
-    letter: Annotated[
-        str | None, typer.Option("--id", help="Only this one: its own id, our id of its attachment, or the wamid.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Remove dead letters for good. On a terminal it asks first. Documents of attachments stay as they are."""
-    url = load_settings(BrokerSettings).rabbitmq_url
-    if not yes and sys.stdin.isatty():
-        what = f"the letter {letter}" if letter else f"all {told(lambda: _count(url, queue))} dead letters"
-        typer.confirm(f"Remove {what} of {queue.name} for good?", abort=True)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("Removing")
-        removed = told(
-            lambda: purged(
-                url,
-                Selection(queue=queue, id=letter),
-                progress=lambda done, of: progress.update(bar, completed=done, total=of),
-            )
-        )
-    if removed:
-        typer.echo(
-            f"Removed {removed} of {queue.name}. Documents stay as they are; make retry-failed tries what failed again."
-        )
-    else:
-        typer.echo(f"There is no dead letter {letter} of {queue.name}." if letter else _none(queue))
-        raise typer.Exit(1 if letter else 0)
 
 
 async def _overviews(url: SecretStr, fates: Fates) -> tuple[Sequence[Overview], Sequence[str]]:
@@ -152,11 +123,6 @@ async def _shown(url: SecretStr, queue: WorkQueue, selection: Selection, limit: 
     return there
 
 
-async def _count(url: SecretStr, queue: WorkQueue) -> int:
-    async with reading(url, queue) as reader:
-        return reader.total
-
-
 def _print(letter: Letter, *, number: int, total: int) -> None:
     typer.echo(f"--- {number} of {total}  {letter.id}")
     for name in sorted(set(letter.headers) - {MARK}):
@@ -164,9 +130,19 @@ def _print(letter: Letter, *, number: int, total: int) -> None:
     typer.echo(f"\n{letter.body.decode('utf-8', 'backslashreplace')}\n")
 
 
-def _none(queue: WorkQueue) -> str:
-    return f"There are no dead letters of {queue.name}."
-
-
-def _time(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+def _table(groups: Sequence[Group]) -> Table:
+    """At 80 columns queue, code and number are still whole: they are copied into the next command."""
+    table = Table(title="Dead letters", show_lines=True)
+    table.add_column("queue, code, number", no_wrap=True)
+    table.add_column("letters, times in UTC", no_wrap=True)
+    table.add_column("reason of the newest", overflow="fold")
+    for group in groups:
+        names = [group.queue.name, group.code or "code not known yet", group.phone_number_id]
+        times = [f"{name} {at:%Y-%m-%d %H:%M:%S}" for name, at in (("first", group.first), ("last ", group.last)) if at]
+        # as texts: a reason may hold what would be markup
+        table.add_row(
+            Text("\n".join(name for name in names if name)),
+            Text("\n".join([str(group.count), *times])),
+            Text(group.reason or ""),
+        )
+    return table

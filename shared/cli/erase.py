@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
 
 from shared.broker.letter import Letter
 from shared.broker.letters import BeingRead, ReadingFailed
+from shared.cli.erase_report import Planned, show_erased, show_plan, show_unknown
+from shared.cli.letters import why
 from shared.cli.pipeline import Pipeline, with_pipeline
+from shared.cli.progress import progress_bar
 from shared.cli.settings import ErasureSettings
 from shared.cli.storage_access import opened_store
 from shared.clock import system_clock
-from shared.erase import Erased, Eraser
-from shared.erased_letters import Suspect, Swept, sweep
+from shared.erase import Eraser
+from shared.erased_letters import Swept, sweep
+from shared.events import MessageRevoked
 from shared.release import Release
 from shared.repository.erased_names import covering_event, of_request
-from shared.repository.erasure import ErasureRepository, Files, Target
+from shared.repository.erasure import ErasureRepository, Target
 from shared.repository.tombstones import Tombstones, TombstonesSealed
 from shared.settings import load_settings
 
 T = TypeVar("T")
 
-_MOST_SHOWN = 20
 _USER_ID = re.compile(r"[A-Z]{2}\.\S+")
 _PHONE = re.compile(r"\+?[\d\s().-]+")
 
@@ -43,15 +43,6 @@ class Asked:
     def shown(self) -> str:
         """For people. The value is not repeated: it may be a phone number, and output is kept in places."""
         return {"conversation": "this conversation", "sender": "this sender", "id": "this id"}[self.kind]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Planned:
-    """What would go."""
-
-    documents: int
-    files: Files
-    letters: Swept
 
 
 def erase(
@@ -82,13 +73,17 @@ def erase(
             err=True,
         )
         raise typer.Exit(1)
+    unknown = _run(lambda pipeline: _unknown(pipeline, settings, asked, target, keep_out=yes and not dry_run))
+    if unknown is not None:
+        show_unknown(unknown, kept_out=yes and not dry_run)
+        raise typer.Exit(1)
     if dry_run or not yes:
-        _show_plan(_run(lambda pipeline: _plan(pipeline, settings, target)))
+        show_plan(_run(lambda pipeline: _plan(pipeline, settings, target)))
     if dry_run:
         return
     if not yes:
         typer.confirm("Erase this for good?", abort=True)
-    if not _run(lambda pipeline: _carry_out(pipeline, settings, target)):
+    if not _run(lambda pipeline: _carry_out(pipeline, settings, asked, target)):
         raise typer.Exit(1)
 
 
@@ -116,10 +111,8 @@ def _asked(*, conversation: str | None, sender: str | None, media: str | None) -
 def _run(work: Callable[[Pipeline], Awaitable[T]]) -> T:
     try:
         return with_pipeline(work)
-    except (BeingRead, ReadingFailed) as error:
-        typer.echo(f"Nothing was erased: {error}", err=True)
-    except TombstonesSealed as error:
-        typer.echo(f"Nothing was erased: {error}", err=True)
+    except (BeingRead, ReadingFailed, TombstonesSealed) as error:
+        typer.echo(f"Nothing was erased. {why(error)}", err=True)
     raise typer.Exit(1)
 
 
@@ -128,8 +121,11 @@ async def _plan(pipeline: Pipeline, settings: ErasureSettings, target: Target) -
 
     async def would_go(letter: Letter) -> bool:
         names, _ = covering_event(letter.event)
-        among = letter.media_id is not None and await erasure.has(target, letter.media_id)
-        return among or not set(names).isdisjoint(target.names)
+        if not set(names).isdisjoint(target.names):
+            return True
+        if isinstance(letter.event, MessageRevoked):
+            return await erasure.has_all_of(target, letter.event)
+        return letter.media_id is not None and await erasure.has(target, letter.media_id)
 
     return Planned(
         documents=await erasure.count(target),
@@ -141,21 +137,52 @@ async def _plan(pipeline: Pipeline, settings: ErasureSettings, target: Target) -
 async def _target(pipeline: Pipeline, settings: ErasureSettings, asked: Asked) -> Target | None:
     """None when nothing of it is here, nor was."""
     erasure = ErasureRepository(pipeline.database)
-    if asked.kind == "sender":
-        is_user = _USER_ID.fullmatch(asked.value) is not None
-        return await erasure.sender(**({"user_id": asked.value} if is_user else {"phone": asked.value}))
-    find = erasure.conversation if asked.kind == "conversation" else erasure.attachment
-    found = await find(asked.value)
+    found = await _found(erasure, asked)
     if found is None:
-        tombstones = Tombstones(pipeline.database, settings.credentials_encryption_key)
+        tombstones = _tombstones(pipeline, settings)
         if await tombstones.cover_any([of_request(asked.kind, asked.value)]):
             return erasure.again(asked.kind, asked.value)
     return found
 
 
-async def _carry_out(pipeline: Pipeline, settings: ErasureSettings, target: Target) -> bool:
+async def _found(erasure: ErasureRepository, asked: Asked) -> Target | None:
+    if asked.kind == "sender":
+        is_user = _USER_ID.fullmatch(asked.value) is not None
+        return await erasure.sender(**({"user_id": asked.value} if is_user else {"phone": asked.value}))
+    find = erasure.conversation if asked.kind == "conversation" else erasure.attachment
+    return await find(asked.value)
+
+
+async def _unknown(
+    pipeline: Pipeline, settings: ErasureSettings, asked: Asked, target: Target, *, keep_out: bool
+) -> Swept | None:
+    """What lies parked when nothing of a sender is stored, nor was erased before; else None.
+
+    It may be mistyped, and may be a person whose webhooks are still on their way: only a clear yes keeps these out.
+    """
+    if asked.kind != "sender" or await ErasureRepository(pipeline.database).has_any(target):
+        return None
+    tombstones, request = _tombstones(pipeline, settings), of_request(asked.kind, asked.value)
+    if await tombstones.cover_any([request]):
+        return None
+    letters = (await _plan(pipeline, settings, target)).letters
+    if letters.removed:
+        return None
+    if keep_out:
+        # but for the request itself: nothing was erased, so asking again may be a mistake again
+        names = [name for name in target.names if name != request]
+        await tombstones.lay(names, before=system_clock().replace(microsecond=0))
+    return letters
+
+
+def _tombstones(pipeline: Pipeline, settings: ErasureSettings) -> Tombstones:
+    return Tombstones(pipeline.database, settings.credentials_encryption_key)
+
+
+async def _carry_out(pipeline: Pipeline, settings: ErasureSettings, asked: Asked, target: Target) -> bool:
+    """`target`: as it was shown; what it has become since goes as well."""
     erasure = ErasureRepository(pipeline.database)
-    tombstones = Tombstones(pipeline.database, settings.credentials_encryption_key)
+    tombstones = _tombstones(pipeline, settings)
     promised = await pipeline.database["blobs"].estimated_document_count()
     store = opened_store(settings, promised=promised)
     eraser = Eraser(
@@ -165,9 +192,16 @@ async def _carry_out(pipeline: Pipeline, settings: ErasureSettings, target: Targ
         publisher=pipeline.publisher,
         clock=system_clock,
     )
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    mentions = set(target.mentions)
+
+    async def again() -> Target | None:
+        found = await _found(erasure, asked)
+        mentions.update(found.mentions if found is not None else ())
+        return found
+
+    with progress_bar() as progress:
         bar = progress.add_task("Erasing", total=await erasure.count(target))
-        erased = await eraser.erase(target, on_document=lambda: progress.advance(bar))
+        erased = await eraser.erase(target, again=again, on_document=lambda: progress.advance(bar))
 
     async def is_erased(letter: Letter) -> bool:
         names, sent_at = covering_event(letter.event)
@@ -175,53 +209,14 @@ async def _carry_out(pipeline: Pipeline, settings: ErasureSettings, target: Targ
 
     letters: Swept | None = None
     try:
-        letters = await sweep(settings.rabbitmq_url, is_erased=is_erased, mentions=target.mentions)
+        letters = await sweep(settings.rabbitmq_url, is_erased=is_erased, mentions=mentions)
     except (BeingRead, ReadingFailed) as error:
         typer.echo(
             f"Documents and files are gone, but not all dead letters were looked through: {error}. "
             "The same command goes on.",
             err=True,
         )
-    _show(erased, letters)
+    show_erased(erased, letters)
     if erased.files_left:
         typer.echo("Some files could not be deleted now; a running ingestor does it by itself in 5 minutes.", err=True)
     return letters is not None and not erased.files_left
-
-
-def _show_plan(planned: Planned) -> None:
-    table = Table("how many", "what", title="What would be erased")
-    for count, what in (
-        (planned.documents, "attachments"),
-        (len(planned.files.only), "files, with their previews"),
-        (len(planned.files.shared), "files that stay, as attachments of others have the same content"),
-        (planned.letters.removed, "dead letters"),
-    ):
-        table.add_row(str(count), what)
-    Console().print(table)
-    _show_suspects(planned.letters.suspects)
-
-
-def _show(erased: Erased, letters: Swept | None) -> None:
-    table = Table("how many", "what", title="Erased")
-    for count, what in (
-        (erased.documents, "attachments"),
-        (erased.files, "files, with their previews"),
-        (erased.files_shared, "files kept, as attachments of others have the same content"),
-        (erased.files_left, "files that could not be deleted now"),
-        (erased.conversations, "conversations"),
-        (letters.removed if letters else 0, "dead letters"),
-    ):
-        table.add_row(str(count), what)
-    Console().print(table)
-    _show_suspects(letters.suspects if letters else [])
-
-
-def _show_suspects(suspects: list[Suspect]) -> None:
-    if not suspects:
-        return
-    typer.echo(f"{len(suspects)} dead letters are left for you to judge, as others may stand in them too:")
-    for suspect in suspects[:_MOST_SHOWN]:
-        typer.echo(f"  {suspect.reason}: attache dlq show {suspect.queue} --id {suspect.id}")
-        typer.echo(f"    to remove it: attache dlq purge {suspect.queue} --id {suspect.id}")
-    if len(suspects) > _MOST_SHOWN:
-        typer.echo(f"  and {len(suspects) - _MOST_SHOWN} more; remove these, and give the same command again")

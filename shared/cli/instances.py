@@ -1,7 +1,6 @@
 """`attache instances`, `instance-set` and `instance-delete`: the business numbers and their access tokens."""
 
 import asyncio
-import logging
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,14 +9,12 @@ from typing import Annotated, TypeVar
 import typer
 from pydantic import SecretStr
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
-from shared.broker.connection import Broker
-from shared.broker.publisher import Publisher, PublishFailed
+from shared.cli.instance_updates import tell
 from shared.cli.settings import CredentialSettings
 from shared.events import InstanceUpdated
-from shared.ids import new_correlation_id
-from shared.logs import configure_logging
 from shared.repository.instances import InstanceRepository
 from shared.repository.mongo import Database, DatabaseError, connect
 from shared.repository.refusals import Refusals
@@ -26,6 +23,8 @@ from shared.settings import load_settings
 T = TypeVar("T")
 
 _SHORTEST_TOKEN = 16
+_KNOWN = "WhatsApp instances"
+_TRY_AGAIN = "The ingestors use it from now on, and try again by themselves what failed for want of it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,22 +39,25 @@ def show() -> None:
     """List the WhatsApp numbers whose media can be fetched, and those that Meta refuses."""
 
     async def read(opened: _Open) -> tuple[Table, Table]:
-        known = Table("number id", "name", "default", "version", "token", "updated", title="WhatsApp instances")
+        # numbers and codes are copied into the next command: whole, also at 80 columns
+        names = Column("name", overflow="fold")
+        known = Table(_whole("number id"), names, "default", "version", _whole("token"), "updated", title=_KNOWN)
         async for instance in opened.instances.all():
             known.add_row(
                 instance.id,
-                instance.display_name,
+                Text(instance.display_name),
                 "yes" if instance.is_default else "",
                 str(instance.version),
                 instance.token_hint,
                 f"{instance.updated_at:%Y-%m-%d %H:%M} UTC",
             )
-        refused = Table("number id", "code", "since", "what to do", title="Refused by Meta")
+        to_do = Column("what to do", overflow="fold")
+        refused = Table(_whole("number id"), _whole("code"), "since", to_do, title="Refused by Meta", show_lines=True)
         effective = await opened.instances.effective()
         async for refusal in opened.refusals.all():
             if refusal.shows(effective.version(refusal.phone_number_id)):
                 since = f"{refusal.refused_at:%Y-%m-%d %H:%M} UTC"
-                refused.add_row(refusal.phone_number_id, refusal.code.value, since, refusal.message)
+                refused.add_row(refusal.phone_number_id, refusal.code.value, since, Text(refusal.message))
         return known, refused
 
     known, refused = _with_instances(load_settings(CredentialSettings), read)
@@ -88,7 +90,8 @@ def save(
             is_default=default or (before.is_default if before else not known),
         )
         also = ", the default" if saved.is_default else ""
-        told = await _tell(settings, InstanceUpdated(phone_number_id=number, instance_version=saved.version))
+        event = InstanceUpdated(phone_number_id=number, instance_version=saved.version)
+        told = await tell(settings, event, heard=_TRY_AGAIN)
         return (
             f"Saved {saved.id} ({saved.display_name}{also}), version {saved.version}, token {saved.token_hint}.\n{told}"
         )
@@ -108,13 +111,18 @@ def delete(
         if not await opened.instances.delete(number):
             return None
         effective = await opened.instances.effective()
-        told = await _tell(settings, InstanceUpdated(phone_number_id=number, instance_version=before.own[number]))
-        follows = (
-            "its media are fetched with the default instance"
-            if effective.version(number) is not None
-            else "there is no default instance, so its media cannot be fetched any more"
+        event = InstanceUpdated(phone_number_id=number, instance_version=before.own[number])
+        if effective.default is not None:
+            told = await tell(settings, event, heard=_TRY_AGAIN)
+            return f"Removed {number}; its media are fetched with the default instance.\n{told}"
+        told = await tell(settings, event, heard="The ingestors know it already.")
+        also = ", and those of every other number without an instance," if before.default == before.own[number] else ""
+        return (
+            f"Removed {number}, and there is no default instance: its attachments{also} are not fetched any more. "
+            "They fail with no_instance and wait until Meta deletes them (media.deadline). To have them fetched by "
+            f"themselves, save a token for it with: make instance-set NUMBER={number}; or make another number the "
+            f"default with: make instance-set NUMBER=… DEFAULT=1\n{told}"
         )
-        return f"Removed {number}; {follows}.\n{told}"
 
     removed = _with_instances(settings, remove)
     if removed is None:
@@ -128,22 +136,8 @@ def _check(number: str) -> None:
         raise typer.BadParameter("a phone number id has digits only; Meta's API setup page shows it")
 
 
-async def _tell(settings: CredentialSettings, event: InstanceUpdated) -> str:
-    """Let every ingestor know at once; they would notice by themselves, only later."""
-    configure_logging(settings, service="attache", stream=sys.stderr)
-    logging.getLogger().setLevel(logging.ERROR)  # what a person has to know is what is returned
-    broker = Broker(settings.rabbitmq_url, service="attache", queues=())
-    try:
-        await broker.start()
-        await Publisher(broker).publish([event], correlation_id=new_correlation_id(), mandatory=False)
-    except PublishFailed:
-        return (
-            "RabbitMQ does not answer, so the ingestors notice within RECONCILE_SECONDS (30 s unless set) "
-            "of running; nothing else is to be done."
-        )
-    finally:
-        await broker.close()
-    return "The ingestors use it from now on, and try again by themselves what failed for want of it."
+def _whole(header: str) -> Column:
+    return Column(header, no_wrap=True)
 
 
 def _typed_or_piped() -> SecretStr:

@@ -13,6 +13,7 @@ from shared.cli.settings import PipelineSettings
 from shared.dead_letters.queues import QUEUES, UnknownQueue, queue_named
 from shared.errors import Postponed
 from shared.fernet_keys import FERNET_KEYS_EXPECTED, FernetKeys
+from shared.repository.mongo import DatabaseError
 
 T = TypeVar("T")
 
@@ -40,13 +41,23 @@ def told(work: Callable[[], Awaitable[T]]) -> T:
     """Do the work; when the letters cannot be had, say why and exit with 1."""
     try:
         return asyncio.run(_run(work))
-    except (BeingRead, NoSuchLetters, ReadingFailed, Postponed) as error:
+    except (BeingRead, NoSuchLetters, ReadingFailed, Postponed, DatabaseError) as error:
         typer.echo(why(error), err=True)
     raise typer.Exit(1)
 
 
+def none_of(queue: WorkQueue, which: str = "") -> str:
+    """That there are none of a queue."""
+    return f"There are no dead letters of {queue.name}{which}."
+
+
 def why(error: Exception) -> str:
     """For people: what happened, and what to do."""
+    if isinstance(error, DatabaseError):
+        return (
+            f"MongoDB does not answer ({type(error).__name__}). Is it running, is MONGODB_URI right? "
+            "What was not done is still there; repeat the command."
+        )
     text = str(error)
     if isinstance(error, ReadingFailed):
         return f"{text}. Is it running, is RABBITMQ_URL right? What was not done is still there; repeat the command."

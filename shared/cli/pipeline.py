@@ -1,8 +1,6 @@
 """What commands that move documents work with: the database, a way to publish, and a way to tell of each change."""
 
 import asyncio
-import logging
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,17 +9,18 @@ from typing import TypeVar
 import typer
 
 from shared.broker.connection import Broker
+from shared.broker.letter_errors import ReadingFailed
 from shared.broker.publisher import Publisher
 from shared.broker.topology import INGEST, PREVIEW
+from shared.cli.logs import SERVICE, log_to_stderr
+from shared.cli.rabbitmq import knock
 from shared.cli.settings import PipelineSettings
-from shared.logs import configure_logging
 from shared.repository.mongo import Database, DatabaseError, connect, ping
 from shared.settings import load_settings
 from shared.updates import Announcer
 
 T = TypeVar("T")
 
-_SERVICE = "attache"
 _CONNECT_SECONDS = 10.0
 
 
@@ -41,9 +40,7 @@ def with_pipeline(work: Callable[[Pipeline], Awaitable[T]]) -> T:
     only errors are, as lines would tear the progress bar.
     """
     settings = load_settings(PipelineSettings)
-    configure_logging(settings, service=_SERVICE, stream=sys.stderr)
-    if sys.stderr.isatty():
-        logging.getLogger().setLevel(logging.ERROR)
+    log_to_stderr(settings)
 
     async def connected() -> T:
         async with _opened(settings) as pipeline:
@@ -67,13 +64,18 @@ class _Away(Exception):
 async def _opened(settings: PipelineSettings) -> AsyncIterator[Pipeline]:
     client = connect(settings.mongodb_uri)
     # without retry queues: it publishes to these two, the services that work them off know their delays
-    broker = Broker(settings.rabbitmq_url, service=_SERVICE, queues=[*INGEST.queues(), *PREVIEW.queues()])
+    broker = Broker(settings.rabbitmq_url, service=SERVICE, queues=[*INGEST.queues(), *PREVIEW.queues()])
     try:
         database = client[settings.mongodb_database]
         try:
             await ping(database)
         except ConnectionError as error:
             msg = f"{error}; nothing was changed. Is it running, is MONGODB_URI right?"
+            raise _Away(msg) from error
+        try:
+            await knock(settings.rabbitmq_url)
+        except ReadingFailed as error:
+            msg = f"{error}; nothing was changed. Is it running, is RABBITMQ_URL right?"
             raise _Away(msg) from error
         await broker.start()
         try:
@@ -83,7 +85,7 @@ async def _opened(settings: PipelineSettings) -> AsyncIterator[Pipeline]:
             msg = "RabbitMQ does not answer; nothing was changed. Is it running, is RABBITMQ_URL right?"
             raise _Away(msg) from None
         publisher = Publisher(broker)
-        announcer = Announcer(publisher, service=_SERVICE)
+        announcer = Announcer(publisher, service=SERVICE)
         yield Pipeline(database=database, publisher=publisher, announcer=announcer)
         await announcer.drain()
     finally:

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from shared.broker.letters import BeingRead, NoSuchLetters, ReadingFailed
-from shared.broker.topology import WorkQueue
+from shared.broker.topology import INGEST, WorkQueue
 from shared.cli.durations import DURATION, duration
 from shared.cli.letters import QUEUE_HELP, queue, why
 from shared.cli.pipeline import Pipeline, with_pipeline
+from shared.cli.progress import progress_bar
 from shared.cli.settings import CredentialSettings
 from shared.clock import system_clock
 from shared.dead_letters.replay import SLOWEST_PER_SECOND, Replay, Replayed
@@ -61,7 +61,7 @@ def replay(
     async def work(pipeline: Pipeline) -> tuple[Replayed, bool]:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        with progress_bar() as progress:
             bar = progress.add_task("Replaying", total=None)
             replaying = Replay(
                 settings.rabbitmq_url,
@@ -104,6 +104,9 @@ def _show(result: Replayed, *, dry_run: bool) -> None:
     else:
         typer.echo("No dead letter fits: there is nothing to replay.")
     if result.expired:
-        typer.echo("Past the deadline: make dlq-purge QUEUE=… removes letters; make retry ID=… tries one all the same.")
+        typer.echo(
+            f"Past the deadline: make dlq-purge QUEUE={INGEST.name} EXPIRED=1 removes these letters and no others; "
+            "make retry ID=… tries one all the same."
+        )
     if table.row_count:
         typer.echo(f"{result.remaining} {'would remain' if dry_run else 'remain'} in the queues looked at.")

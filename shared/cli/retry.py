@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from shared.cli.durations import DURATION, duration
 from shared.cli.pipeline import Pipeline, with_pipeline
+from shared.cli.progress import progress_bar
 from shared.clock import system_clock
 from shared.errors import ErrorCode
 from shared.media import Attachment, MediaStatus
@@ -86,7 +86,7 @@ async def _retry_all(pipeline: Pipeline, found: Candidates, counts: Counter[Outc
     retrying, remaining = _retrying(pipeline), iter(found.ids)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stopping.set)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("Trying again", total=len(found.ids))
 
         async def take() -> None:

@@ -9,8 +9,9 @@ from rich.progress import TaskID
 
 from shared.cli.durations import DURATION, duration
 from shared.cli.pipeline import Pipeline, with_pipeline
+from shared.cli.progress import progress_bar
 from shared.cli.settings import StoreSettings
-from shared.cli.storage_access import Halt, ended_well, opened_store, progress_bar, store_settings, with_database
+from shared.cli.storage_access import Halt, ended_well, opened_store, store_settings, with_database
 from shared.cli.storage_report import CheckReport, PruneReport
 from shared.clock import system_clock
 from shared.release import Release

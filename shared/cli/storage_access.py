@@ -1,26 +1,25 @@
 """What the storage commands work with: settings, the store, the database, a progress bar, a way to stop."""
 
 import asyncio
-import logging
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
+from shared.cli.logs import log_to_stderr
 from shared.cli.settings import StoreSettings
 from shared.errors import PipelineError
-from shared.logs import configure_logging
 from shared.repository.mongo import Database, DatabaseError, connect, ping
 from shared.settings import load_settings
 from shared.storage.filesystem import FilesystemStore
 
 T = TypeVar("T")
+
+# what is in an empty mount point, too: made by every readiness probe, and by the file system
+_NO_FILES = frozenset({".incomplete", "lost+found"})
 
 
 class Stopped(Exception):
@@ -44,18 +43,16 @@ class Halt:
 
 
 def store_settings() -> StoreSettings:
-    """The settings; our log lines go to stderr, and on a terminal only errors do, as lines would tear the bar."""
+    """The settings; from here on it is logged where commands log to."""
     settings = load_settings(StoreSettings)
-    configure_logging(settings, service="attache", stream=sys.stderr)
-    if sys.stderr.isatty():
-        logging.getLogger().setLevel(logging.ERROR)
+    log_to_stderr(settings)
     return settings
 
 
 def opened_store(settings: StoreSettings, *, promised: int) -> FilesystemStore:
     """The store, if it can be the one that the documents mean: a disk that is not mounted looks like a great loss."""
     folder = Path(settings.storage_url).resolve()
-    if folder.is_dir() and (not promised or any(folder.iterdir())):
+    if folder.is_dir() and (not promised or any(each.name not in _NO_FILES for each in folder.iterdir())):
         return FilesystemStore(folder)
     seen = "is empty" if folder.is_dir() else "is not there"
     missed = f", and {promised} attachments should have their files in it" if promised else ""
@@ -100,9 +97,3 @@ def ended_well() -> Iterator[None]:
         reason = "Stopped; what was begun is done. The same command begins anew"
     typer.echo(f"{reason}.", err=True)
     raise typer.Exit(1)
-
-
-def progress_bar() -> Progress:
-    """Only for people: nothing is drawn when stderr is no terminal."""
-    console = Console(stderr=True)
-    return Progress(console=console, transient=True, disable=not console.is_terminal)

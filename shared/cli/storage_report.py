@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from shared.cli.command import attache
 from shared.storage_check.advice import next_step
 from shared.storage_check.findings import HARMLESS, Finding, Problem
 from shared.storage_check.prune import Unneeded
@@ -116,5 +117,5 @@ def _line(finding: Finding, outcome: Outcome, now: datetime) -> str:
     detail = f"({finding.detail})" if finding.detail else ""
     what = " ".join(part for part in (whose, name, detail) if part)
     if outcome is Outcome.LEFT:
-        return f"{finding.problem}: {what}. Next: {next_step(finding, now)}."
+        return f"{finding.problem}: {what}. Next: {next_step(finding, now, attache=attache())}."
     return f"{finding.problem}: {what}: {outcome}."

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from shared.broker.connection import Broker
 from shared.broker.letter import Letter
-from shared.broker.letters import BeingRead, Move, NoSuchLetters, ReadingFailed, Verdict, reading
+from shared.broker.letters import MOST_IN_HAND, BeingRead, Move, NoSuchLetters, ReadingFailed, Verdict, reading_aside
 from shared.broker.topology import WorkQueue
 from shared.dead_letters.adoption import Adoption
 from shared.dead_letters.fates import Fate, Fates
@@ -23,11 +23,14 @@ log = structlog.get_logger(__name__)
 _EVERY_SECONDS = 60.0
 _SOONEST_SECONDS = 5.0
 _TIMES_AS_LONG = 20
+_MANY = 1000
+_EVERY_SECONDS_OF_MANY = 600.0
 
 
 class Census:
     """Looks through one queue's letters, by the service that works it off. Every minute, less often when that takes
-    long, and soon after their number has changed. While somebody else reads them the last count stands.
+    long, and soon after their number has changed; of many only every ten minutes, as each walk copies them all.
+    Gives way to whoever else reads them: the last count stands then.
     """
 
     def __init__(self, url: SecretStr, queue: WorkQueue, *, broker: Broker, fates: Fates, adoption: Adoption) -> None:
@@ -38,6 +41,7 @@ class Census:
         self._adoption = adoption
         self._letters = 0
         self._settled = 0
+        self._walked = 0
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -59,17 +63,23 @@ class Census:
     async def once(self) -> None:
         """Count, and adopt what came without a reason. Raise as `reading` and `Fates` do."""
         await self._broker.publishing_channel()  # waits: there is no use in connecting where nobody answers
-        letters = settled = 0
+        letters = settled = self._walked = 0
+        stop = asyncio.Event()
 
         async def look(few: Sequence[Letter]) -> Sequence[Verdict | Move]:
             nonlocal letters, settled
             verdicts = [Verdict.KEEP if letter.is_ours else await self._adopted(letter) for letter in few]
             settled += list(await self._fates.of(few)).count(Fate.SETTLED)
             letters += len(few)
+            if await is_wanted():
+                stop.set()
             return verdicts
 
-        async with reading(self._url, self._queue, patience_seconds=0) as reader:
-            await reader.walk(look)
+        async with reading_aside(self._url, self._queue) as (reader, is_wanted):
+            self._walked = reader.total
+            await reader.walk(look, stop=stop)
+        if stop.is_set():
+            raise BeingRead(self._queue)
         self._letters, self._settled = letters, settled
         DEAD_LETTERS.labels(self._queue.name).set(letters - settled)
 
@@ -77,9 +87,15 @@ class Census:
         """Before the gauge is read: what has come since the last census counts at once."""
         there = await self._broker.message_count(self._queue.dead_letters)
         newcomers = max(0, there - self._letters)  # fewer may only be in somebody's hand at this moment
-        DEAD_LETTERS.labels(self._queue.name).set(self._letters - self._settled + newcomers)
-        if there != self._letters:
+        most = there + MOST_IN_HAND
+        DEAD_LETTERS.labels(self._queue.name).set(min(self._letters - self._settled + newcomers, most))
+        if there != self._letters and (self._walked <= _MANY or most <= _MANY):
             self._changed.set()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is to look again soon, as something has changed."""
+        return self._changed.is_set()
 
     async def _adopted(self, letter: Letter) -> Move:
         adopted = await self._adoption.adopt(letter)
@@ -94,8 +110,12 @@ class Census:
 
     async def _pause(self, *, took: float) -> None:
         least = max(_SOONEST_SECONDS, took * _TIMES_AS_LONG)
+        every = _EVERY_SECONDS
+        if self._walked > _MANY:
+            least, every = _SOONEST_SECONDS, max(_EVERY_SECONDS_OF_MANY, least)
+            self._changed.clear()  # what came during the walk is not worth another one
         await asyncio.sleep(least)
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, _EVERY_SECONDS - least)):
+            async with asyncio.timeout(max(0.0, every - least)):
                 await self._changed.wait()
         self._changed.clear()

@@ -28,22 +28,12 @@ def fate_of(letter: Letter, standing: Standing | None, *, erased: bool, now: dat
     if letter.media_id is None:  # not about one attachment, or not readable: only its consumer can judge it
         return Fate.OPEN
     if letter.queue == PREVIEW:
-        open_still = standing is not None and standing.failed_at_preview and not _is_outdated(letter, standing)
-        return Fate.OPEN if open_still else Fate.SETTLED
+        return Fate.OPEN if standing is not None and standing.failed_at_preview else Fate.SETTLED
     if standing is None:
         return Fate.SETTLED if erased else Fate.OPEN
     if not standing.failed_at_ingest:
         return Fate.SETTLED
-    if standing.deadline is not None and standing.deadline <= now:
-        return Fate.EXPIRED
-    return Fate.SETTLED if _is_outdated(letter, standing) else Fate.OPEN
-
-
-def _is_outdated(letter: Letter, standing: Standing) -> bool:
-    """Tried once more and failed once more since: another letter tells of that. Both times are of one clock."""
-    if not letter.is_ours or letter.failed_at is None or standing.failed_at is None:
-        return False
-    return letter.failed_at < standing.failed_at
+    return Fate.EXPIRED if standing.deadline is not None and standing.deadline <= now else Fate.OPEN
 
 
 class Fates:

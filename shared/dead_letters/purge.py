@@ -7,18 +7,30 @@ from pydantic import SecretStr
 
 from shared.broker.letter import Letter
 from shared.broker.letters import Verdict, reading
+from shared.dead_letters.fates import Fate, Fates
 from shared.dead_letters.selection import Selection
 
 
 async def purge(
-    url: SecretStr, selection: Selection, *, progress: Callable[[int, int], None] = lambda done, of: None
+    url: SecretStr,
+    selection: Selection,
+    *,
+    expired_by: Fates | None = None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> int:
-    """Remove the letters that are meant and are there now; how many. Raise as `reading` does."""
+    """Remove the letters that are meant and are there now; how many. Raise as `reading` and `Fates` do.
+
+    With `expired_by` only those whose attachment is past its deadline; all others stay.
+    """
     removed = seen = 0
 
     async def remove(letters: Sequence[Letter]) -> Sequence[Verdict]:
         nonlocal removed, seen
-        verdicts = [Verdict.REMOVE if selection.has(letter) else Verdict.KEEP for letter in letters]
+        fates = [Fate.EXPIRED] * len(letters) if expired_by is None else await expired_by.of(letters)
+        verdicts = [
+            Verdict.REMOVE if selection.has(letter) and fate is Fate.EXPIRED else Verdict.KEEP
+            for letter, fate in zip(letters, fates, strict=True)
+        ]
         removed += verdicts.count(Verdict.REMOVE)
         seen += len(letters)
         progress(seen, max(seen, total))

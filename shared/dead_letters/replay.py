@@ -80,6 +80,7 @@ class Replay:
         self._seen = 0
         self._frozen: dict[str, set[Key]] = {}
         self._in_hand: list[Attachment] = []
+        self._set_going: set[tuple[str, str]] = set()
 
     async def run(self, selection: Selection, *, per_second: float | None = None) -> Replayed:
         """Raise as `reading` and `Fates` do; what was done until then is done."""
@@ -159,6 +160,8 @@ class Replay:
         with structlog.contextvars.bound_contextvars(correlationId=letter.correlation_id or new_correlation_id()):
             for _ in range(_TRIES):
                 (fate,) = await self._fates.of([letter])
+                if letter.media_id is not None and (letter.queue.name, letter.media_id) in self._set_going:
+                    fate = Fate.SETTLED  # by another letter of the same attachment, and given up again already
                 if fate is not Fate.OPEN:
                     self._counts[fate] += 1
                     return Verdict.REMOVE if fate is Fate.SETTLED else Verdict.KEEP
@@ -186,6 +189,7 @@ class Replay:
         if change is None:
             return False
         self._in_hand.append(change.attachment)
+        self._set_going.add((letter.queue.name, letter.media_id))
         self._announce(change)
         return True
 

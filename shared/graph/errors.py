@@ -15,7 +15,13 @@ _LARGEST = 2**31
 
 _TOKEN = frozenset({0, 104, 190})
 _PERMISSION = frozenset({3, 10, *range(200, 300), 131005})
-_ACCOUNT = frozenset({368, 131031, 131045, 133010})
+_ACCOUNT = {
+    368: "Meta has restricted this business account for a policy violation",
+    131031: "Meta has locked this business account",
+    131045: "the registration of this number at Meta is faulty",
+    133010: "this number is not registered with WhatsApp's Cloud API",
+}
+_NUMBER_TO_REGISTER = frozenset({131045, 133010})
 _THROTTLED = frozenset({4, 80007, 130429, 131048, 131056})
 _TRANSIENT = frozenset({1, 2, 131000, 131016})
 _MAINTENANCE = 131057
@@ -69,7 +75,9 @@ def classify(status: int, error: GraphError, *, retry_after_seconds: float | Non
     said = f"HTTP {status}" if code is None else f"Graph error {code}, HTTP {status}"
     if code in _TOKEN or (code == 200 and "access token" in (error.message or "").lower()):
         return _bad_token(said, facts)
-    if code in _PERMISSION or code in _ACCOUNT:
+    if code in _ACCOUNT:
+        return _bad_account(code, said, facts)
+    if code in _PERMISSION:
         return _no_permission(said, facts)
     if code == _INVALID_PARAMETER and error.error_subcode == _MISSING_OBJECT:
         return _not_found(said, facts)
@@ -142,6 +150,21 @@ def _no_permission(said: str, facts: dict[str, int | None]) -> CredentialError:
     return CredentialError(
         f"the access token may not read media of this number ({said}); give its system user the permission "
         "whatsapp_business_messaging at Meta, then this attachment is fetched by itself within minutes",
+        code=ErrorCode.PROVIDER_PERMISSION,
+        **facts,
+    )
+
+
+def _bad_account(code: int, said: str, facts: dict[str, int | None]) -> CredentialError:
+    """No token mends it: something is to be put right at Meta."""
+    mend = (
+        "register the number there again (POST /<phone number id>/register)"
+        if code in _NUMBER_TO_REGISTER
+        else "see the reason and ask for a review in Meta's Business Support"
+    )
+    return CredentialError(
+        f"{_ACCOUNT[code]} ({said}); {mend}, then this attachment is fetched by itself within minutes; "
+        "no new access token is needed",
         code=ErrorCode.PROVIDER_PERMISSION,
         **facts,
     )

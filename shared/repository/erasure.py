@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 from pydantic import ValidationError
 
-from shared.events import MediaReceived
+from shared.events import IdentityChanged, MediaReceived, MessageRevoked
+from shared.keys import parse
 from shared.media import Original
 from shared.repository import erased_names
 from shared.repository.conversations import NOBODY, WA, ConversationRepository, identities
@@ -25,15 +27,21 @@ class Target:
     person: Document | None = None  # as they stand among the participants of groups
     mentions: frozenset[str] = frozenset()  # by which a webhook that cannot be read may give it away
     for_ever: bool = False  # it cannot be sent once more, so its tombstones need no time
+    whole_messages: bool = True  # with a document goes its message, whatever else may be attached to it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Doomed:
-    """A document that is to go, however somebody may have mangled it by hand."""
+    """A document that is to go, however somebody may have mangled it by hand.
+
+    `message` is its number and wamid, `announced` the digest that Meta announced.
+    """
 
     id: str
     conversation_id: str | None
+    message: tuple[str, str] | None
     original: Original | None
+    announced: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +120,9 @@ class ErasureRepository:
             names += [erased_names.of_message(number, media_or_message_id) for number in numbers]
         wamids = await self._messages.distinct("messageId", query)
         mentions = frozenset([media_or_message_id, *wamids])
-        return Target(names=tuple(names), documents=query, for_ever=True, mentions=mentions)
+        return Target(
+            names=tuple(names), documents=query, for_ever=True, whole_messages=by_id is None, mentions=mentions
+        )
 
     def again(self, kind: str, value: str) -> Target:
         """What was asked for before, and is not known any more: whatever an erasure that was cut off has left."""
@@ -121,6 +131,7 @@ class ErasureRepository:
             documents={"conversationId": value} if kind == "conversation" else {"_id": value},
             conversations=(value,) if kind == "conversation" else (),
             for_ever=True,
+            whole_messages=kind == "conversation",
             mentions=frozenset([value]),
         )
 
@@ -128,10 +139,18 @@ class ErasureRepository:
         """Whether an attachment is among its documents."""
         return bool(await self._messages.count_documents({"$and": [{"_id": media_id}, target.documents]}, limit=1))
 
+    async def has_all_of(self, target: Target, event: MessageRevoked) -> bool:
+        """Whether the revoked message is among what goes, with all that is attached to it."""
+        message = {"phoneNumberId": event.phone_number_id, "messageId": event.message_id}
+        query = {"$and": [message, target.documents]}
+        return target.whole_messages and bool(await self._messages.count_documents(query, limit=1))
+
     async def documents(self, target: Target, *, before: datetime, received_by: datetime, limit: int) -> list[Doomed]:
         """Some of its documents: sent before, or here already. None are left when it is empty."""
         query = {"$and": [target.documents, _in_time(before, received_by)]}
-        fields = {"conversationId": 1, "media.storage.original": 1}
+        fields = dict.fromkeys(
+            ("conversationId", "phoneNumberId", "messageId", "media.storage.original", "media.declared"), 1
+        )
         return [_doomed(document) async for document in self._messages.find(query, fields).limit(limit)]
 
     async def delete(self, doomed: Doomed) -> Doomed | None:
@@ -143,6 +162,14 @@ class ErasureRepository:
         """One document."""
         found: Document | None = await self._messages.find_one({"_id": media_id})
         return None if found is None else _doomed(found)
+
+    async def has_any(self, target: Target) -> bool:
+        """Whether anything of it is here: a conversation, a document, a name among the participants of a group."""
+        if target.conversations or await self._messages.count_documents(target.documents, limit=1):
+            return True
+        return target.person is not None and bool(
+            await self._conversations.count_documents(_joined_by(target.person), limit=1)
+        )
 
     async def count(self, target: Target) -> int:
         """How many documents would go."""
@@ -207,12 +234,21 @@ class ErasureRepository:
                 )
         return found
 
+    async def made_by(self, event: IdentityChanged) -> Sequence[str]:
+        """The conversations that are known by nothing but the names of this change."""
+        names = [*identities(event.before, None), *identities(event.after, None)]
+        query = {
+            "phoneNumberId": event.phone_number_id,
+            "identities": {"$in": names, "$not": {"$elemMatch": {"$nin": names}}},
+        }
+        return [row["_id"] async for row in self._conversations.find(query, {"_id": 1})]
+
     async def forget_participant(self, target: Target) -> int:
         """Take the person out of the groups in which others go on; from how many."""
         if target.person is None:
             return 0
         result = await self._conversations.update_many(
-            {"participants": {"$elemMatch": target.person}, "groupId": {"$exists": True}},
+            _joined_by(target.person),
             {"$pull": {"participants": target.person}},
         )
         return result.modified_count
@@ -241,18 +277,42 @@ def of_message(phone_number_id: str, message_id: str) -> Target:
     )
 
 
+def _joined_by(person: Document) -> Document:
+    return {"participants": {"$elemMatch": person}, "groupId": {"$exists": True}}
+
+
 def _in_time(before: datetime, received_by: datetime) -> Document:
     # what was here when somebody asked goes as well, however wrong a clock was
     return {"$or": [{"sentAt": {"$lt": before}}, {"receivedAt": {"$lte": received_by}}, {"sentAt": None}]}
 
 
 def _doomed(document: Document) -> Doomed:
-    original = ((document.get("media") or {}).get("storage") or {}).get("original")
+    media = document.get("media")
+    number, message_id = document.get("phoneNumberId"), document.get("messageId")
+    announced = _within(media, "declared", "sha256")
+    return Doomed(
+        id=document["_id"],
+        conversation_id=document.get("conversationId"),
+        message=(number, message_id) if isinstance(number, str) and isinstance(message_id, str) else None,
+        original=_original(_within(media, "storage", "original")),
+        announced=announced if isinstance(announced, str) else None,
+    )
+
+
+def _original(shown: Any) -> Original | None:
     try:
-        known = Original.model_validate(original) if original else None
+        original = Original.model_validate(shown)
     except ValidationError:
-        known = None
-    return Doomed(id=document["_id"], conversation_id=document.get("conversationId"), original=known)
+        return None
+    named = parse(original.key)
+    # the file that goes is the one that the document shows
+    return original if named is None else original.model_copy(update={"sha256": named.sha256})
+
+
+def _within(value: Any, *path: str) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _ids(lineages: Iterable[Lineage]) -> list[str]:

@@ -54,7 +54,7 @@ class HealableMedia:
             yield attachment
 
     async def nearest(self, phone_number_id: str, *, now: datetime, skip: int) -> Attachment | None:
-        """The one to probe with: nearest deadline, still alive. After `skip` that told nothing, another one."""
+        """The one to probe with: still alive, nearest deadline first; after `skip` probes the next one, in turn."""
         query = _FAILED | {
             "phoneNumberId": phone_number_id,
             "media.providerMediaId": {"$ne": None},

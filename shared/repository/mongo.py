@@ -30,6 +30,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("media.status", ASCENDING), ("media.wakeAt", ASCENDING)]),
         IndexModel([("messageId", ASCENDING)]),
         IndexModel([("media.storage.original.sha256", ASCENDING)], sparse=True),
+        IndexModel([("media.storage.original.key", ASCENDING)], sparse=True),
         IndexModel([("media.updatedAt", ASCENDING)]),
     ],
     "conversations": [

@@ -7,16 +7,30 @@ from pydantic import ValidationError
 from pymongo import ASCENDING
 
 from shared.media import Attachment, FailureStage, MediaStatus
+from shared.repository.blobs import Blob
 from shared.repository.messages import readable
 from shared.repository.mongo import Database, Document
 
 _AT_ONCE = 500  # held in memory; without it the server sends 16 MB at a time
 # what an attachment in one of these states shows to people stands on the original being in the store
 _WITH_ORIGINAL: Document = {
-    "media.status": {"$in": [MediaStatus.STORED.value, MediaStatus.READY.value, MediaStatus.FAILED.value]},
-    "$nor": [
-        {"media.status": MediaStatus.FAILED.value, "media.failure.stage": {"$ne": FailureStage.PREVIEW.value}},
-    ],
+    "$or": [
+        {"media.status": {"$in": [MediaStatus.STORED.value, MediaStatus.READY.value]}},
+        {"media.status": MediaStatus.FAILED.value, "media.failure.stage": FailureStage.PREVIEW.value},
+        {"media.status": {"$nin": [status.value for status in MediaStatus]}},  # written by hand
+    ]
+}
+_KEY = "$media.storage.original.key"
+_SHOWN: Document = {
+    "$concatArrays": [
+        [_KEY],
+        {
+            "$map": {
+                "input": {"$objectToArray": {"$ifNull": ["$media.storage.renditions", {}]}},
+                "in": "$$this.v.key",
+            }
+        },
+    ]
 }
 
 
@@ -62,19 +76,32 @@ class References:
             if (attachment := readable(document)) is not None:
                 yield attachment
 
-    async def digests(self, among: Iterable[str]) -> set[str]:
-        """Those of these digests that a document refers to."""
-        found = self._messages.aggregate([_of(among), {"$group": {"_id": "$media.storage.original.sha256"}}])
-        return {group["_id"] async for group in found}
+    async def digests(self, among: Iterable[Blob]) -> set[str]:
+        """The digests of those of these contents that a document refers to, by digest or by the file that it shows."""
+        rows = [*among]
+        by_digest = {"media.storage.original.sha256": {"$in": [row.id for row in rows]}}
+        by_key = {"media.storage.original.key": {"$in": [row.key for row in rows]}}
+        group: Document = {"_id": {"sha256": "$media.storage.original.sha256", "key": _KEY}}
+        found = self._messages.aggregate([{"$match": {"$or": [by_digest, by_key]}}, {"$group": group}])
+        shown = {value async for each in found for value in each["_id"].values()}
+        return {row.id for row in rows if row.id in shown or row.key in shown}
 
     async def keys(self, digests: Iterable[str]) -> set[str]:
         """The key of every original with one of these digests, and of its renditions, that a document refers to."""
-        renditions = {"$objectToArray": {"$ifNull": ["$media.storage.renditions", {}]}}
+        return await self._keys({"media.storage.original.sha256": {"$in": [*digests]}})
+
+    async def stray_keys(self) -> set[str]:
+        """The keys that documents show beside a digest that is not in them: mangled by hand. Looks at all documents."""
+        shown = {"media.storage.original.key": {"$type": "string"}}
+        digest = "$media.storage.original.sha256"
+        differs = {"$not": [{"$and": [{"$eq": [{"$type": digest}, "string"]}, _contains(_KEY, digest)]}]}
+        return await self._keys(shown | {"$expr": differs})
+
+    async def _keys(self, query: Document) -> set[str]:
         found = self._messages.aggregate(
             [
-                _of(digests),
-                {"$project": {"original": "$media.storage.original.key", "renditions": renditions}},
-                {"$project": {"key": {"$concatArrays": [["$original"], "$renditions.v.key"]}}},
+                {"$match": query},
+                {"$project": {"key": _SHOWN}},
                 {"$unwind": "$key"},
                 {"$group": {"_id": "$key"}},  # one picture may be in a thousand documents
             ]
@@ -82,5 +109,5 @@ class References:
         return {group["_id"] async for group in found}
 
 
-def _of(digests: Iterable[str]) -> Document:
-    return {"$match": {"media.storage.original.sha256": {"$in": [*digests]}}}
+def _contains(text: str, part: str) -> Document:
+    return {"$gte": [{"$indexOfBytes": [text, {"$ifNull": [part, ""]}]}, 0]}

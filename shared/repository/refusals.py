@@ -5,7 +5,6 @@ All ingestors share it, so that together they ask once where they would otherwis
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from pydantic import Field
 from pymongo import ASCENDING, ReturnDocument
@@ -16,7 +15,7 @@ from shared.model import Model, UtcTime
 from shared.repository.mongo import Database, Document
 
 PROBE = timedelta(minutes=1)
-_LONGEST_PAUSE = 360  # probes: six hours
+_MOST_KNOWN = 500
 _REMEMBERED = timedelta(days=1)
 
 
@@ -25,8 +24,9 @@ class Refusal(Model):
 
     `certain`: it is the number that is refused, and not one attachment. Meta said so of the number itself, or of two
     attachments one after the other, for the same reason; `attachment` is the one that was refused last, unless others
-    were served since. `acceptedAt`: Meta accepts the same credentials again. `relapses` counts how often that turned
-    out wrong, `inconclusive` the probes whose answer said nothing about the credentials.
+    were served since. `acceptedAt`: Meta accepts the same credentials again. `refused` are the attachments that Meta
+    refused with these credentials: when it does so again, that says nothing new of the number. `probes` counts them,
+    so that each asks for another attachment.
     """
 
     id: str = Field(alias="_id")
@@ -40,8 +40,8 @@ class Refusal(Model):
     certain: bool = False
     attachment: str | None = None
     accepted_at: UtcTime | None = None
-    relapses: int = 0
-    inconclusive: int = 0
+    refused: tuple[str, ...] = ()
+    probes: int = 0
 
     @property
     def phone_number_id(self) -> str:
@@ -95,56 +95,59 @@ class Refusals:
         phone_number_id: str,
         error: CredentialError,
         *,
-        attachment_id: str | None,
-        certain: bool,
+        attachment_id: str,
+        certain: bool | None,
         version: int,
         now: datetime,
     ) -> bool:
         """Meta has just said no to this attachment. True when it has become certain by it that the number is refused.
 
-        Without an attachment: Meta accepts the number itself, so that one answer is held against no other attachment.
-
-        The next probe is a minute away; after a probe that was accepted for nothing, twice as long each time.
+        `certain`: whether Meta refuses the number itself; None when it does not tell.
         """
         same: Document = {"$eq": ["$instanceVersion", version]}
         was_accepted: Document = {"$ne": [{"$ifNull": ["$acceptedAt", None]}, None]}
         goes_on: Document = {"$and": [same, {"$not": [was_accepted]}]}
         last: Document = {"$ifNull": ["$attachment", None]}
+        before: Document = {"$cond": [same, {"$ifNull": ["$refused", []]}, []]}
+        is_new: Document = {"$and": [certain is not False, {"$not": [{"$in": [attachment_id, before]}]}]}
+        witness: Document = {"$cond": [is_new, attachment_id, None if certain is False else last]}
         another: Document = {
             "$and": [
                 {"$eq": ["$code", error.code.value]},
                 {"$eq": [{"$ifNull": ["$providerCode", None]}, error.provider_code]},
                 {"$not": [{"$in": [last, [None, attachment_id]]}]},
+                is_new,
             ]
         }
-        relapses = {"$add": [{"$ifNull": ["$relapses", 0]}, {"$cond": [was_accepted, 1, 0]}]}
         facts = {
             "instanceVersion": version,
             "code": error.code.value,
             "message": error.message,
             "providerStatus": error.provider_status,
             "providerCode": error.provider_code,
-            "attachment": attachment_id,
         }
         update: list[Document] = [
             {
                 "$set": {
-                    "relapses": {"$cond": [same, relapses, 0]},
-                    "inconclusive": {"$cond": [same, {"$ifNull": ["$inconclusive", 0]}, 0]},
                     "refusedAt": {"$cond": [goes_on, "$refusedAt", now]},
-                    "certain": {"$or": [certain, {"$and": [goes_on, {"$or": ["$certain", another]}]}]},
+                    "certain": {"$or": [certain is True, {"$and": [goes_on, {"$or": ["$certain", another]}]}]},
+                    "attachment": witness,
+                    "refused": {"$slice": [{"$setUnion": [before, [attachment_id]]}, -_MOST_KNOWN]},
+                    "probes": {"$cond": [same, {"$ifNull": ["$probes", 0]}, 0]},
+                    "probeAt": now + PROBE,
                 }
             },
-            {"$set": {name: {"$literal": value} for name, value in facts.items()} | {"probeAt": _next_probe(now)}},
+            {"$set": {name: {"$literal": value} for name, value in facts.items()}},
             {"$unset": "acceptedAt"},
         ]
-        before = await self._upserted(phone_number_id, update)
-        known = None if before is None else Refusal.model_validate(before)
+        found = await self._upserted(phone_number_id, update)
+        known = None if found is None else Refusal.model_validate(found)
         if known is None or not known.stands(version):
-            return certain
+            return certain is True
         reason = (known.code, known.provider_code)
         two = reason == (error.code, error.provider_code) and known.attachment not in {None, attachment_id}
-        return not known.certain and (certain or two)
+        is_another = two and certain is None and attachment_id not in known.refused
+        return not known.certain and (certain is True or is_another)
 
     async def served(self, refusal: Refusal) -> None:
         """Meta has just served another attachment of this number: so far it is only the one that is refused."""
@@ -156,7 +159,7 @@ class Refusals:
             return False
         result = await self._refusals.update_one(
             {"_id": refusal.id, "instanceVersion": refusal.instance_version, "probeAt": refusal.probe_at},
-            [{"$set": {"probeAt": _next_probe(now)}}],
+            {"$set": {"probeAt": now + PROBE}, "$inc": {"probes": 1}},
         )
         return result.matched_count == 1
 
@@ -164,14 +167,10 @@ class Refusals:
         """Let the next look ask Meta at once, because there is reason to think that it accepts again."""
         await self._refusals.update_one({"_id": phone_number_id}, [{"$set": {"probeAt": "$refusedAt"}}])
 
-    async def not_told(self, refusal: Refusal) -> None:
-        """The probe's answer said nothing of the credentials: the next one asks for another attachment."""
-        await self._refusals.update_one(_same(refusal), {"$inc": {"inconclusive": 1}})
-
     async def accepted(self, refusal: Refusal, *, now: datetime) -> bool:
         """Meta takes the same credentials again. False when somebody else said so, or they changed."""
         result = await self._refusals.update_one(
-            _same(refusal) | {"acceptedAt": None}, {"$set": {"acceptedAt": now, "inconclusive": 0}}
+            _same(refusal) | {"acceptedAt": None}, {"$set": {"acceptedAt": now, "attachment": None}}
         )
         return result.matched_count == 1
 
@@ -192,11 +191,6 @@ class Refusals:
             {"_id": phone_number_id}, update, upsert=True, return_document=ReturnDocument.BEFORE
         )
         return found
-
-
-def _next_probe(now: datetime) -> dict[str, Any]:
-    pause = {"$min": [_LONGEST_PAUSE, {"$pow": [2, {"$min": ["$relapses", 20]}]}]}
-    return {"$add": [now, {"$multiply": [PROBE / timedelta(milliseconds=1), pause]}]}
 
 
 def _same(refusal: Refusal) -> Document:

@@ -73,8 +73,12 @@ class Removals:
                 return None
 
     async def is_referenced(self, sha256: str) -> bool:
-        """Whether a document has these bytes."""
-        return bool(await self._messages.count_documents({"media.storage.original.sha256": sha256}, limit=1))
+        """Whether a document has these bytes, by their digest or by the file that it shows."""
+        row: Document | None = await self._blobs.find_one({"_id": sha256}, {"key": 1})
+        by: list[Document] = [{"media.storage.original.sha256": sha256}]
+        if row is not None:  # somebody may have mangled the digest by hand
+            by.append({"media.storage.original.key": row["key"]})
+        return bool(await self._messages.count_documents({"$or": by}, limit=1))
 
     async def again(self, removal: Removal, *, wake_at: datetime) -> Removal | None:
         """The row as it is now, if it is still ours."""

@@ -7,13 +7,7 @@ from datetime import datetime
 from shared.media import FailureStage, MediaStatus
 from shared.repository.mongo import Database, Document
 
-_FIELDS = {
-    "media.status": 1,
-    "media.deadline": 1,
-    "media.failure.stage": 1,
-    "media.failure.at": 1,
-    "media.storage.original.sha256": 1,
-}
+_FIELDS = {"media.status": 1, "media.deadline": 1, "media.failure.stage": 1, "media.storage.original.sha256": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +16,6 @@ class Standing:
 
     status: str
     stage: str | None
-    failed_at: datetime | None
     deadline: datetime | None
     has_original: bool
 
@@ -55,12 +48,10 @@ class Standings:
 
 def _standing(document: Document) -> Standing:
     media = document.get("media") or {}
-    deadline, failure = media.get("deadline"), media.get("failure") or {}
-    failed_at = failure.get("at")
+    deadline = media.get("deadline")
     return Standing(
         status=str(media.get("status")),
-        stage=failure.get("stage"),
-        failed_at=failed_at if isinstance(failed_at, datetime) else None,
+        stage=(media.get("failure") or {}).get("stage"),
         deadline=deadline if isinstance(deadline, datetime) else None,
         has_original=bool((media.get("storage") or {}).get("original")),
     )

@@ -28,12 +28,16 @@ class Counted:
 
 
 class Census:
-    """Goes through the store in batches; each batch is looked up with two queries."""
+    """Goes through the store in batches; each batch is looked up with two queries.
+
+    What documents show that were mangled by hand is read once, at the first look.
+    """
 
     def __init__(self, *, references: References, rows: BlobRows, store: ObjectStore) -> None:
         self._references = references
         self._rows = rows
         self._store = store
+        self._stray: set[str] | None = None
 
     async def all(self) -> AsyncIterator[Counted]:
         """Every file that is stored."""
@@ -55,7 +59,9 @@ class Census:
         names = [parse(file.key) for file in files]
         digests = {name.sha256 for name in names if name is not None}
         rows = await self._rows.of(digests)
-        known = await self._references.keys(digests)
+        if self._stray is None:
+            self._stray = await self._references.stray_keys()
+        known = self._stray | await self._references.keys(digests)
         for row in rows.values():
             known |= {row.key, *(made.key for made in row.renditions.values())}
         return [

@@ -19,9 +19,11 @@ class Problem(StrEnum):
     RENDITION_MISSING = "rendition missing"
     RENDITION_DAMAGED = "rendition damaged"
     ROW_WITHOUT_FILE = "row without its file"
+    ROW_INCONSISTENT = "row inconsistent"
     ORPHAN = "orphan file"
     UNFINISHED = "unfinished file left"
     DOCUMENT_UNREADABLE = "document unreadable"
+    DOCUMENT_INCONSISTENT = "document inconsistent"
     FOREIGN = "foreign file"
 
 

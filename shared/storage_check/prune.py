@@ -51,7 +51,7 @@ class Prune:
     async def contents(self, advance: Advance) -> AsyncIterator[Unneeded]:
         """What has a row that nobody has used for that long, and no document."""
         async for batch in in_batches(self._rows.unused_since(self._clock() - self._older_than)):
-            needed = await self._references.digests(row.id for row in batch)
+            needed = await self._references.digests(batch)
             for row in batch:
                 if row.id not in needed:
                     size = row.size_bytes + sum(made.size_bytes for made in row.renditions.values())

@@ -1,6 +1,5 @@
 """Puts right what a check has found, as far as it can be: Meta still has the file, or it can be made again."""
 
-from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 
@@ -10,6 +9,7 @@ from shared.broker.publisher import Publisher, PublishFailed
 from shared.clock import Clock
 from shared.errors import ObjectNotFound
 from shared.ids import new_correlation_id
+from shared.keys import parse
 from shared.media import Attachment, MediaStatus, Original
 from shared.moves import Move, ingest_again, preview_again
 from shared.release import Release
@@ -97,8 +97,10 @@ class Repair:
                 return Outcome.COMES_BACK if original and await self._lives_elsewhere(original) else Outcome.LEFT
             if original is not None:
                 await self._rows.expect(original.sha256)
+                # the document does not name them any more from now on, and may be erased before they are back
+                await self._release.note(original)
                 # else the damaged file would be linked: for its size it looks like what Meta announced
-                with suppress(ValueError):  # a key that was written by hand and leads nowhere
+                if _is_its_own(original):
                     await self._store.delete(original.key)
                 row = await self._rows.get(original.sha256)
                 if row is not None:
@@ -165,3 +167,9 @@ class Repair:
             log.warning("repair.not_published", mediaId=current.id, reason=str(error), next="the reconciler takes it")
             await self._messages.wake_later(change.attachment, self._clock())
         return True
+
+
+def _is_its_own(original: Original) -> bool:
+    """A key that was written by hand may lead nowhere, or to a file of others."""
+    named = parse(original.key)
+    return named is not None and named.sha256 == original.sha256

@@ -34,8 +34,12 @@ class Rows:
 
     async def _of(self, row: Blob) -> list[Finding]:
         if await self._is_wrong(row.key, row.size_bytes):
-            referred = await self._references.digests([row.id])
-            return [] if referred else [Finding(problem=Problem.ROW_WITHOUT_FILE, key=row.key, row=row)]
+            if not await self._references.digests([row]):
+                return [Finding(problem=Problem.ROW_WITHOUT_FILE, key=row.key, row=row)]
+            if row.key in await self._references.keys([row.id]):
+                return []
+            detail = f"attachments show {row.id} under another key"
+            return [Finding(problem=Problem.ROW_INCONSISTENT, key=row.key, row=row, detail=detail)]
         wrong = [made for made in row.renditions.values() if await self._is_wrong(made.key, made.size_bytes)]
         told = await self._references.keys([row.id]) if wrong else set()
         return [_rendition(made, row) for made in wrong if made.key not in told]
@@ -43,7 +47,7 @@ class Rows:
     async def _is_wrong(self, key: str, size_bytes: int) -> bool:
         try:
             return await self._store.size(key) != size_bytes
-        except ObjectNotFound:
+        except (ObjectNotFound, ValueError):  # the second: a key that was written by hand and leads nowhere
             return True
 
 

@@ -36,6 +36,7 @@ META: Mapping[str, Fault] = {
 """By what the plan calls it. `times=1`: a few tries are all that damaged bytes get."""
 REFUSALS: Mapping[str, Fault] = {
     "code 10": Fault(name=FaultName.GRAPH_ERROR, code=10),
+    "code 190": Fault(name=FaultName.GRAPH_ERROR, code=190),
 }
 """Mended at Meta, without a new token."""
 EVERYWHERE: Mapping[str, Fault] = {**META, **REFUSALS}

@@ -112,6 +112,7 @@ def test_make_instance_set_takes_number_name_and_default() -> None:
             'attache dlq replay --queue "ingestor.media-received.dlq" --code "provider_auth" --number "1" --limit "5"',
         ),
         (["dlq-purge", "QUEUE=previewer.media-stored"], 'attache dlq purge "previewer.media-stored"'),
+        (["dlq-purge", "QUEUE=previewer.media-stored", "EXPIRED=1"], 'purge "previewer.media-stored" --expired'),
         (["dlq-purge", "QUEUE=previewer.media-stored", "YES=1"], 'attache dlq purge "previewer.media-stored" --yes'),
     ],
 )

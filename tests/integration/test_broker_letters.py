@@ -7,13 +7,15 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aio_pika
+import aiohttp
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 from pydantic import SecretStr
 
-from shared.broker.letter import Letter
+from shared.broker.letter import Key, Letter
 from shared.broker.letters import (
     MOST_IN_HAND,
     BeingRead,
@@ -23,9 +25,11 @@ from shared.broker.letters import (
     ReadingFailed,
     Verdict,
     reading,
+    reading_aside,
 )
 from shared.broker.topology import INGEST, UNREADABLE
 from tests.amqp import Link, until
+from tests.infrastructure import TestServers
 from tests.letters import Pile, letter, letters, new_pile
 
 HOME = UNREADABLE.dead_letters
@@ -191,7 +195,10 @@ async def test_a_copy_that_a_killed_reader_left_behind_is_removed_when_it_is_see
     broker_url: str, pile: Pile, count: int
 ) -> None:
     """Killed between the confirm of the copy and the ack of the letter."""
-    await pile.put(HOME, [*letters(UNREADABLE, count), *letters(UNREADABLE, 3)])
+    copies = letters(UNREADABLE, 3)
+    for copy in copies:
+        copy.headers["x-walk"] = "of the killed reader"
+    await pile.put(HOME, [*letters(UNREADABLE, count), *copies])
 
     async with reading(SecretStr(broker_url), UNREADABLE) as reader:
         assert await looked_at(reader) == [str(number) for number in range(count)]
@@ -214,6 +221,81 @@ async def test_letters_that_have_nothing_but_their_id_in_common_are_two(broker_u
 
     async with reading(SecretStr(broker_url), UNREADABLE) as reader:
         assert await looked_at(reader) == ["one", "one"]
+
+
+@pytest.mark.parametrize("count", [5, 150])
+async def test_looking_removes_none_of_many_letters_that_are_alike(broker_url: str, pile: Pile, count: int) -> None:
+    await pile.put(HOME, [letter(UNREADABLE, id="one", headers={}) for _ in range(count)])
+
+    for _ in range(2):
+        async with reading(SecretStr(broker_url), UNREADABLE) as reader:
+            assert await looked_at(reader) == ["one"] * count
+            assert await looked_at(reader) == ["one"] * count
+
+    await pile.until_there_are(HOME, count)
+
+
+@pytest.mark.parametrize("count", [5, 150])
+async def test_looking_removes_none_of_many_letters_without_an_id(
+    broker_url: str, servers: TestServers, pile: Pile, count: int
+) -> None:
+    """Also when readers end half-way, and some have a copy and others have none."""
+    await put_without_id(broker_url, servers.rabbitmq_management_url, count)
+    await pile.until_there_are(HOME, count)
+    keys: list[set[Key]] = []
+
+    for stop_after in (3, 2, None, None):
+        stop, seen = asyncio.Event(), list[Letter]()
+
+        async def look(few: Sequence[Letter]) -> Sequence[Verdict]:
+            seen.extend(few)  # noqa: B023 - used up within the turn
+            if stop_after is not None and len(seen) >= stop_after * 25:  # noqa: B023
+                stop.set()  # noqa: B023
+            return [Verdict.KEEP] * len(few)
+
+        async with reading(SecretStr(broker_url), UNREADABLE) as reader:
+            await reader.walk(look, stop=stop)
+        await pile.until_there_are(HOME, count)
+        keys.append({each.key for each in seen})
+
+    assert len(keys[-1]) == count, "a replay can tell them apart"
+    assert keys[-1] == keys[-2], "and finds those again that it has frozen"
+
+
+async def put_without_id(broker_url: str, management_url: str, count: int) -> None:
+    """By RabbitMQ's management API: our client gives every message an id."""
+    to = urlsplit(broker_url)
+    message = {"properties": {"headers": {}}, "routing_key": HOME, "payload": "{}", "payload_encoding": "string"}
+    login = aiohttp.encode_basic_auth(to.username or "", to.password or "")
+    async with aiohttp.ClientSession(headers={"Authorization": login}) as http:
+        for _ in range(count):
+            url = f"{management_url}/api/exchanges/{to.path[1:]}/amq.default/publish"
+            async with http.post(url, json=message) as response:
+                assert (await response.json())["routed"]
+
+
+async def test_a_person_waits_for_a_count_which_gives_way(broker_url: str, pile: Pile) -> None:
+    await pile.put(HOME, letters(UNREADABLE, 300))
+    url = SecretStr(broker_url)
+    under_way = asyncio.Event()
+
+    async def count() -> None:
+        async with reading_aside(url, UNREADABLE) as (reader, is_wanted):
+            while not await is_wanted():
+                await looked_at(reader)
+                under_way.set()
+
+    counting = asyncio.create_task(count())
+    await under_way.wait()
+    with pytest.raises(BeingRead):
+        async with reading_aside(url, UNREADABLE):
+            pass
+    async with reading(url, UNREADABLE, patience_seconds=0) as reader:
+        await counting
+        assert len(await looked_at(reader)) == 300
+        with pytest.raises(BeingRead):
+            async with reading_aside(url, UNREADABLE):
+                pass
 
 
 async def test_the_second_reader_is_told_and_the_first_one_s_end_lets_the_next_in(broker_url: str, pile: Pile) -> None:

@@ -24,7 +24,7 @@ import webhook_gateway.app
 import webhook_gateway.settings
 from shared.broker.letters import reading
 from shared.broker.publisher import Publisher
-from shared.broker.topology import INGEST, PREVIEW, UNREADABLE
+from shared.broker.topology import INGEST, PREVIEW, REVOCATIONS, UNREADABLE
 from shared.clock import system_clock
 from shared.events import MediaReceived, MessageRevoked
 from shared.media import Attachment, Customer, Declared, Sender
@@ -34,6 +34,7 @@ from shared.requeue import received_again
 from tests import images
 from tests.amqp import Onlooker, onlooker, running_broker, until
 from tests.builders import make_media_received
+from tests.letters import letter
 from tests.unit.webhook_gateway.payloads import APP_SECRET, change, escaped, message, signed, webhook
 from whatsapp_simulator import DEMO_ACCESS_TOKEN, DEMO_NUMBER, Kind, Simulator
 
@@ -276,6 +277,83 @@ async def test_asking_again_is_no_mistake_but_an_unknown_id_is(world: World) -> 
     assert "nothing was erased" in unknown.stderr
 
 
+async def test_a_sender_of_whom_nothing_is_stored_may_be_mistyped_so_that_is_said(world: World) -> None:
+    event = world.sent()
+
+    for arguments in (["--dry-run"], ["--dry-run", "--yes"]):
+        asked = await world.typed("erase", "--sender", PHONE, *arguments)
+
+        assert (asked.returncode, asked.stdout) == (1, "")
+        assert "Nothing of this sender is stored here, and nothing was erased." in asked.stderr
+        assert "--yes keeps out what they sent until now" in asked.stderr
+        assert PHONE not in asked.stderr
+    assert await world.database["tombstones"].count_documents({}) == 0
+
+    await world.publish(event)
+    await world.are("stored")
+
+
+async def test_a_sender_who_is_still_to_come_is_kept_out_only_by_a_yes_and_every_time_that_is_said(
+    world: World,
+) -> None:
+    late = world.sent()
+
+    for _ in range(2):
+        confirmed = await world.typed("erase", "--sender", PHONE, "--yes")
+        assert (confirmed.returncode, confirmed.stdout) == (1, "")
+        assert "What they sent until now is kept out all the same" in confirmed.stderr
+
+    await world.publish(late)
+    await world.everything_is_handled()
+    assert await world.ids() == set()
+    later = world.sent(ago=timedelta())
+    await world.publish(later)
+    await world.are("stored")
+    assert await world.ids() == {later.media_id}
+
+
+async def test_a_sender_who_is_only_among_the_participants_of_a_group_is_known(world: World) -> None:
+    ours = world.sent(OTHER_PHONE, group_id="g1", customer=Customer())
+    theirs = world.sent(group_id="g1", customer=Customer())
+    await world.publish(ours, theirs)
+    await world.are("stored", "stored")
+    assert (await world.typed("erase", "--id", theirs.media_id, "--yes")).returncode == 0
+
+    done = await world.typed("erase", "--sender", PHONE, "--yes")
+
+    assert done.returncode == 0, done.stderr
+    group = await world.database["conversations"].find_one({"groupId": "g1"})
+    assert group is not None
+    assert [each["waId"] for each in group["participants"]] == [OTHER_PHONE]
+    again = await world.typed("erase", "--sender", PHONE, "--yes")
+    assert again.returncode == 0, "it was erased before, so asking again is no mistake"
+
+
+async def test_a_sender_who_is_only_in_a_dead_letter_is_known(world: World) -> None:
+    world.folder.mkdir()
+    buried = letter(INGEST, id="1", event=world.sent())
+    await world.outside.channel.default_exchange.publish(buried, INGEST.dead_letters)
+    await world.letters(1)
+
+    done = await world.typed("erase", "--sender", PHONE, "--yes")
+
+    assert done.returncode == 0, done.stderr
+    assert rows(done.stdout)["dead letters"] == 1
+    await world.letters(0)
+
+
+async def test_what_keeps_an_erasure_from_beginning_is_told_with_the_next_step(world: World) -> None:
+    async with reading(SecretStr(world.environment["RABBITMQ_URL"]), INGEST):
+        held = await world.typed("erase", "--sender", PHONE, "--dry-run")
+    away = await world.typed("erase", "--sender", PHONE, "--yes", RABBITMQ_URL="amqp://127.0.0.1:1/")
+
+    assert held.returncode == away.returncode == 1
+    assert "Nothing was erased. The dead letters of ingestor.media-received are being read" in held.stderr
+    assert "give the same command again." in held.stderr
+    assert "RabbitMQ does not answer" in away.stderr
+    assert "nothing was changed. Is it running, is RABBITMQ_URL right?" in away.stderr
+
+
 async def test_parked_webhooks_are_named_and_not_removed(world: World) -> None:
     await world.publish(world.sent())
     await world.are("stored")
@@ -288,7 +366,7 @@ async def test_parked_webhooks_are_named_and_not_removed(world: World) -> None:
         async with world.gateway.post(PATH, data=body, headers=signed(body)) as response:
             assert response.status == 200
 
-    done = await world.typed("erase", "--sender", PHONE, "--yes")
+    done = await world.typed("erase", "--sender", PHONE, "--yes", PATH="/usr/bin:/bin")
 
     assert done.returncode == 0, done.stderr
     assert "2 dead letters are left for you to judge" in done.stdout
@@ -296,6 +374,7 @@ async def test_parked_webhooks_are_named_and_not_removed(world: World) -> None:
         assert reader.total == 3
     lines = done.stdout.splitlines()
     (place,) = [place for place, line in enumerate(lines) if "mentions it" in line]
+    assert f"{ATTACHE} dlq show" in lines[place], "a command that can be typed as it stands there"
     purge = lines[place + 1].partition("attache ")[2]
     removed = await world.typed(*purge.split(), "--yes")
     assert removed.returncode == 0, removed.stderr
@@ -431,3 +510,27 @@ async def test_erased_when_it_is_revoked_before_and_after_it_came(world: World) 
     await world.publish(late)
     await world.everything_is_handled()
     assert await world.ids() == set()
+
+
+async def test_the_revocation_of_an_erased_message_goes_from_the_dead_letters(world: World) -> None:
+    event = world.sent()
+    await world.publish(event)
+    await world.are("stored")
+    revoked = MessageRevoked(
+        phone_number_id=event.phone_number_id, message_id=event.message_id, revoked_at=system_clock()
+    )
+    for each in (revoked, revoked.model_copy(update={"message_id": "wamid.of-another"})):
+        await world.outside.channel.default_exchange.publish(
+            letter(REVOCATIONS, id=each.message_id, event=each), REVOCATIONS.dead_letters
+        )
+    document = await world.database["messages"].find_one({})
+    assert document is not None
+
+    planned = await world.typed("erase", "--conversation", document["conversationId"], "--dry-run")
+    erased = await world.typed("erase", "--conversation", document["conversationId"], "--yes")
+
+    for said in (planned, erased):
+        assert said.returncode == 0, said.stderr
+        assert ["1", "dead letters"] in [
+            [cell.strip() for cell in line.strip("│ ").split("│")] for line in said.stdout.splitlines()
+        ]

@@ -89,11 +89,26 @@ async def test_saving_and_deleting_tell_the_ingestors(settings: dict[str, str], 
         told = [decode(InstanceUpdated, (await outside.take(updates)).body) for _ in range(2)]
     assert told == [InstanceUpdated(phone_number_id="1", instance_version=1)] * 2
     assert "try again by themselves" in saved.stdout
-    assert "no default instance" in removed.stdout
+    assert "there is no default instance: its attachments, and those of every other number" in removed.stdout
+    assert "fail with no_instance and wait" in removed.stdout
+    assert "make instance-set NUMBER=1" in removed.stdout
+    assert "try again by themselves" not in removed.stdout
     assert saved.stderr == removed.stderr == ""
     again = attache("instance-delete", "1", settings=settings)
     assert (again.returncode, again.stdout) == (1, "")
     assert "make instances" in again.stderr
+
+
+def test_a_number_that_is_deleted_uses_the_default_one_that_is_left(settings: dict[str, str]) -> None:
+    for number in ("1", "2"):
+        attache("instance-set", number, settings=settings, stdin=TOKEN)
+
+    removed = attache("instance-delete", "2", settings=settings)
+
+    assert removed.returncode == 0, removed.stderr
+    assert "Removed 2; its media are fetched with the default instance." in removed.stdout
+    assert "try again by themselves" in removed.stdout
+    assert "no_instance" not in removed.stdout
 
 
 def test_without_rabbitmq_it_is_saved_all_the_same_and_said(settings: dict[str, str]) -> None:
@@ -127,6 +142,26 @@ async def test_refused_numbers_are_listed_with_their_reason_until_a_token_is_sav
 
     attache("instance-set", "1", settings=settings, stdin=f"{TOKEN}-new")
     assert "Refused" not in attache("instances", settings=settings).stdout
+
+
+async def test_at_80_columns_numbers_and_codes_are_whole(
+    settings: dict[str, str], mongodb_uri: str, mongodb_database: str
+) -> None:
+    number, code = "123456789012345678", ErrorCode.PROVIDER_PERMISSION
+    attache("instance-set", number, "--name", "Support of [Berlin] " * 5, settings=settings, stdin=f"{TOKEN}-other")
+    client = connect(SecretStr(mongodb_uri))
+    refused = CredentialError("may not read media; give it the permission " * 3, code=code)
+    assert await Refusals(client[mongodb_database]).refused(
+        number, refused, attachment_id="m2", certain=True, version=1, now=datetime(2026, 9, 21, 10, 0, tzinfo=UTC)
+    )
+    client.close()
+    known, refused_numbers = attache("instances", settings=settings | {"COLUMNS": "80"}).stdout.split("Refused by Meta")
+    assert number in known, "whole at 80 columns, to be copied into NUMBER="
+    assert "…ther" in known
+    assert "[Berlin]" in known
+    assert number in refused_numbers
+    assert code in refused_numbers
+    assert max(map(len, known.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("number", ["", "+49151"])

@@ -194,7 +194,7 @@ def test_an_unknown_id_says_so_and_ends_with_1(settings: dict[str, str]) -> None
 @pytest.mark.parametrize(
     ("away", "says"),
     [
-        ({"RABBITMQ_URL": "amqp://guest:guest@127.0.0.1:1/"}, "RabbitMQ does not answer; nothing was changed"),
+        ({"RABBITMQ_URL": "amqp://guest:guest@127.0.0.1:1/"}, "nothing was changed. Is it running, is RABBITMQ_URL"),
         ({"MONGODB_URI": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200"}, "MongoDB does not answer"),
     ],
 )

@@ -28,7 +28,7 @@ from shared.requeue import received_again
 from shared.updates import Announcer
 from tests.amqp import running_broker, until
 from tests.builders import make_attachment, make_failure, make_media, make_media_stored, make_original
-from tests.letters import QUEUES, Pile, letter, new_pile
+from tests.letters import QUEUES, Pile, letter, letters, new_pile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +127,40 @@ async def test_while_somebody_reads_the_last_count_stands(world: World) -> None:
             await census.once()
         await census.refresh()
         assert gauge() == 3
+
+
+async def test_a_census_of_many_letters_gives_way_to_a_person_at_once(world: World) -> None:
+    await world.pile.put(INGEST.dead_letters, letters(INGEST, 1500))
+    census = world.census()
+    counting = asyncio.create_task(census.once())
+
+    async def is_under_way() -> bool:
+        return 0 < await world.pile.count(INGEST.dead_letters) < 1500
+
+    await until(is_under_way)
+    async with reading(SecretStr(world.url), INGEST, patience_seconds=0) as reader:
+        with pytest.raises(BeingRead):
+            await counting
+        assert reader.total + len(await world.pile.drained(INGEST.dead_letters)) > 0
+
+
+async def test_many_letters_are_not_walked_again_soon_whatever_changes(world: World) -> None:
+    await world.pile.put(INGEST.dead_letters, letters(INGEST, 1200))
+    census = world.census()
+    await census.once()
+    await world.pile.until_there_are(INGEST.dead_letters, 1200)
+
+    await world.pile.put(INGEST.dead_letters, letters(INGEST, 5, first=5000))
+    await world.pile.until_there_are(INGEST.dead_letters, 1205)
+    await census.refresh()
+    assert gauge() == 1205, "newcomers count all the same"
+    assert not census.is_due, "a walk is not worth it"
+
+    await world.pile.drained(INGEST.dead_letters)
+    await world.pile.until_there_are(INGEST.dead_letters, 0)
+    await census.refresh()
+    assert gauge() <= 100, "not more than somebody could have in hand"
+    assert census.is_due, "a short queue is looked at again soon"
 
 
 async def _kept(few: Any) -> Any:

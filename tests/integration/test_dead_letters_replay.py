@@ -10,6 +10,7 @@ import aio_pika
 import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
+from pymongo import MongoClient
 
 from shared.broker.letters import BeingRead, NoSuchLetters, ReadingFailed, reading
 from shared.broker.topology import IDENTITIES, INGEST, PREVIEW, UNREADABLE, WorkQueue
@@ -101,6 +102,23 @@ async def world(broker_url: str, mongodb_uri: str, mongodb_database: str) -> Asy
             keys=(SecretStr(Fernet.generate_key().decode()),),
         )
     client.close()
+
+
+async def test_two_letters_of_one_attachment_set_it_going_once_however_soon_it_fails_again(
+    world: World, mongodb_uri: str, mongodb_database: str
+) -> None:
+    document = await world.failed("mfailed")
+    await world.bury(INGEST, received_again(document), id="another-letter")
+
+    def fails_again(_: Change) -> None:
+        with MongoClient[dict[str, Any]](mongodb_uri) as client:
+            messages = client[mongodb_database]["messages"]
+            messages.update_one({"_id": "mfailed"}, {"$set": {"media.status": "failed"}, "$inc": {"media.revision": 1}})
+
+    replay = Replay(world.url, database=world.database, keys=world.keys, announce=fails_again)
+    result = await replay.run(Selection(), per_second=20)
+
+    assert result == Replayed(replayed=1, already_done=1, expired=0, unclear=0, remaining=0)
 
 
 async def test_a_failed_attachment_begins_anew_and_its_event_goes_back_to_the_queue(world: World) -> None:

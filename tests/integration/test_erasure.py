@@ -15,8 +15,10 @@ from shared.erase import Erased, Eraser
 from shared.errors import PermanentError
 from shared.events import IdentityChanged, MediaReceived
 from shared.media import Customer, Direction, Sender
+from shared.moves import ingest_again
 from shared.release import Release
-from shared.repository.conversations import ConversationRepository
+from shared.repository.conversations import ConversationRepository, Resolved
+from shared.repository.erased_names import of_message as names_of_message
 from shared.repository.erasure import ErasureRepository, Target, of_message
 from shared.repository.messages import MessageRepository
 from shared.requeue import received_again
@@ -260,17 +262,22 @@ async def test_an_attempt_that_fails_after_the_erasure_leaves_no_dead_letter(
 async def test_an_attempt_that_was_cut_off_before_its_document_leaves_no_bytes(
     world: World, erasure: ErasureRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed between the bytes and the document; the document goes; the event is delivered again."""
+    """The document goes while it is downloaded; killed when the bytes are there; the event is delivered again."""
     event = sent(world, PHONE)
+    downloaded = world.handler._fetcher.downloaded
+
+    async def erased_meanwhile(current: Any) -> Any:
+        await erase(world, await erasure.conversation(current.conversation_id))
+        return await downloaded(current)
 
     async def killed(*_: Any) -> Any:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
+        patched.setattr(world.handler._fetcher, "downloaded", erased_meanwhile)
         patched.setattr(world.handler, "_stored", killed)
         with pytest.raises(KeyboardInterrupt):
             await world.deliver(event)
-    await erase(world, await erasure.conversation((await world.document(event)).conversation_id))
     assert world.files() != []
 
     assert await world.deliver(event, redelivered=True) == []
@@ -346,6 +353,7 @@ async def test_an_identity_that_changed_before_the_erasure_brings_no_conversatio
         messages=world.messages,
         announcer=world.announcer,
         tombstones=world.tombstones,
+        eraser=eraser(world),
         policy=RetryPolicy(delays=(5,)),
         clock=world.clock,
     )
@@ -430,3 +438,113 @@ async def test_tombstones_say_nothing_of_whom_they_are_about(world: World, erasu
         assert PHONE not in text, name
         assert USER not in text, name
         assert event.media_id not in text, name
+
+
+async def test_a_file_goes_though_its_document_was_sent_back_to_be_downloaded_again(
+    world: World, erasure: ErasureRepository
+) -> None:
+    event = sent(world, PHONE)
+    await world.deliver(event)
+    document = await world.document(event)
+    await world.messages.change(document, ingest_again(now=world.clock()))
+
+    erased = await erase(world, await erasure.conversation(document.conversation_id))
+
+    assert await holds_nothing(world)
+    assert (erased.files, erased.files_left) == (1, 0)
+
+
+async def test_a_file_that_never_came_is_not_told_as_left(world: World, erasure: ErasureRepository) -> None:
+    event = sent(world, PHONE)
+    await world.deliver(event)
+    document = await world.document(event)
+    await world.messages.change(document, ingest_again(now=world.clock()))
+    await world.database["messages"].update_one({"_id": document.id}, {"$set": {"media.declared.sha256": "0" * 64}})
+
+    erased = await erase(world, await erasure.conversation(document.conversation_id))
+
+    assert (erased.documents, erased.files, erased.files_left) == (1, 0, 0)
+
+
+async def test_what_is_merged_into_an_older_conversation_meanwhile_goes_all_the_same(
+    world: World, erasure: ErasureRepository
+) -> None:
+    older, mine = sent(world, user_id=USER, content=images.jpeg(20, 20)), sent(world, PHONE)
+    for event in (older, mine):
+        await world.deliver(event)
+    asked = (await world.document(mine)).conversation_id
+    before_the_merge = await erasure.conversation(asked)
+    assert before_the_merge is not None
+    await world.deliver(sent(world, PHONE, USER, content=images.jpeg(30, 20)))
+
+    erased = await eraser(world).erase(before_the_merge, again=lambda: erasure.conversation(asked))
+
+    assert erased.documents == 3
+    assert await holds_nothing(world)
+    assert await world.deliver(sent(world, user_id=USER)) == []
+
+
+async def test_an_identity_that_changes_while_it_is_erased_brings_no_name_back(
+    world: World, erasure: ErasureRepository
+) -> None:
+    event = sent(world, PHONE)
+    await world.deliver(event)
+    target = await erasure.sender(phone=PHONE)
+
+    class Late(ConversationRepository):
+        """An ingestor that is overtaken by the erasure after it has looked for tombstones."""
+
+        async def renamed(self, *, phone_number_id: str, before: Customer, after: Customer) -> Resolved | None:
+            await erase(world, target)
+            return await super().renamed(phone_number_id=phone_number_id, before=before, after=after)
+
+    handler = IdentityHandler(
+        conversations=Late(world.database),
+        messages=world.messages,
+        announcer=world.announcer,
+        tombstones=world.tombstones,
+        eraser=eraser(world),
+        policy=RetryPolicy(delays=(5,)),
+        clock=world.clock,
+    )
+    change = IdentityChanged(
+        phone_number_id=event.phone_number_id,
+        before=Customer(wa_id=PHONE),
+        after=Customer(wa_id=OTHER_PHONE),
+        changed_at=event.sent_at,
+    )
+
+    await handler.handle(change, Delivery(attempt=1, redelivered=False, correlation_id="abc"))
+
+    assert await holds_nothing(world)
+
+
+async def test_a_file_goes_with_its_document_however_the_digest_in_it_was_mangled(
+    world: World, erasure: ErasureRepository
+) -> None:
+    event = sent(world, PHONE)
+    event = event.model_copy(update={"declared": event.declared.model_copy(update={"sha256": None})})
+    await world.deliver(event)
+    await world.database["messages"].update_one(
+        {"_id": event.media_id}, {"$set": {"media.storage.original.sha256": "0" * 64}}
+    )
+
+    await erase(world, await erasure.attachment(event.media_id))
+
+    assert await holds_nothing(world)
+    assert await world.database["blobs"].count_documents({}) == 0
+
+
+async def test_a_message_is_known_as_erased_only_when_all_of_it_went(world: World, erasure: ErasureRepository) -> None:
+    first, second = sent(world, PHONE), sent(world, OTHER_PHONE)
+    for event in (first, second):
+        await world.deliver(event)
+
+    await erase(world, await erasure.sender(phone=PHONE))
+    await erase(world, await erasure.attachment(second.media_id))
+
+    revoked = [
+        await world.tombstones.cover_any([names_of_message(event.phone_number_id, event.message_id)])
+        for event in (first, second)
+    ]
+    assert revoked == [True, False], "of the second one, another attachment may stay"

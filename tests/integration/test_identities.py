@@ -67,18 +67,19 @@ class Ingestor:
         self.conversations = ConversationRepository(steps)
         messages = MessageRepository(steps)
         tombstones = Tombstones(database, [SecretStr(Fernet.generate_key().decode())])
+        eraser = Eraser(
+            database=database,
+            tombstones=tombstones,
+            release=Release(database=database, store=FilesystemStore(Path("nowhere")), clock=system_clock),
+            publisher=self.overheard,
+            clock=system_clock,
+        )
         self.register = Register(
             messages=messages,
             conversations=self.conversations,
             announcer=self.announcer,
             tombstones=tombstones,
-            eraser=Eraser(
-                database=database,
-                tombstones=tombstones,
-                release=Release(database=database, store=FilesystemStore(Path("nowhere")), clock=system_clock),
-                publisher=self.overheard,
-                clock=system_clock,
-            ),
+            eraser=eraser,
             attempts=Attempts(),
             lifetime=timedelta(days=7),
         )
@@ -87,6 +88,7 @@ class Ingestor:
             messages=messages,
             announcer=self.announcer,
             tombstones=tombstones,
+            eraser=eraser,
             policy=RetryPolicy(delays=(5,)),
             clock=system_clock,
         )

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.broker import consumer as consuming
-from shared.broker.consumer import Consumer
+from shared.broker.consumer import Consumer, Delivery
 from shared.broker.publisher import Publisher
 from shared.broker.retry import RetryPolicy
 from shared.broker.topology import INGEST, PREVIEW
@@ -122,6 +122,19 @@ async def test_a_kill_between_planned_and_told_tells_the_plan(world: World) -> N
     told = [(line["status"], line["revision"]) for line in lines if line["event"] == "message_media_updated"]
     assert told[0] == ("pending", waiting.revision)
     assert [revision for _, revision in told] == [waiting.revision, waiting.revision + 1, waiting.revision + 2]
+
+
+async def test_what_was_put_off_by_ourselves_is_not_told_again(world: World) -> None:
+    event = world.announced(photo(world, Fault(name=FaultName.SERVER_ERROR, times=1)))
+    await world.deliver(event)
+    waiting = (await world.document(event)).media
+
+    with capture_logs() as lines:
+        put_off = Delivery(attempt=1, redelivered=True, resumed=True, correlation_id="abc")
+        await world.ingestor.handler.handle(event, put_off)
+
+    told = [line["revision"] for line in lines if line["event"] == "message_media_updated"]
+    assert told == [waiting.revision + 1, waiting.revision + 2]
 
 
 async def test_a_kill_in_the_middle_of_a_download_is_resumed_as_the_same_attempt(

@@ -307,6 +307,28 @@ async def test_media_past_its_lifetime_has_expired_and_is_not_waited_for(world: 
     assert document.media.failure.provider_status == 400
 
 
+@pytest.mark.parametrize(
+    ("fault", "days", "code"),
+    [
+        (Fault(name=FaultName.EXPIRED), 8, ErrorCode.MEDIA_EXPIRED),
+        (Fault(name=FaultName.GRAPH_ERROR, code=131008), 0, ErrorCode.PROVIDER_REJECTED),
+    ],
+)
+async def test_what_meta_does_not_give_any_more_is_to_be_sent_again_and_not_retried(
+    fault: Fault, days: int, code: ErrorCode, world: World
+) -> None:
+    event = world.announced(photo(world, fault))
+    world.clock.ahead = timedelta(days=days)
+
+    with capture_logs() as lines:
+        await world.deliver(event)
+
+    (line,) = [line for line in lines if line["event"] == "Failed to ingest WhatsApp media"]
+    assert (line["code"], line["mediaId"], line["willRetry"]) == (code, event.media_id, False)
+    assert "ask the customer to send it again" in line["next"]
+    assert "make retry" not in line["next"]
+
+
 async def test_past_the_deadline_one_attempt_is_still_made(world: World) -> None:
     event = world.announced(photo(world))
     world.clock.ahead = timedelta(days=8)

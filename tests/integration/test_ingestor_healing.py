@@ -81,6 +81,25 @@ async def test_of_everything_that_is_in_hand_at_the_same_moment_one_asks_meta(wo
     assert {await code(world, event) for event in events} == {ErrorCode.PROVIDER_AUTH}
 
 
+async def test_a_token_that_dies_under_traffic_is_asked_about_once(world: World) -> None:
+    """What is under way at that moment cannot be taken back; whether it is the token is asked once for all."""
+    await world.deliver(world.announced(photo(world), digest=False))
+    world.meta.tokens.expire(DEMO_ACCESS_TOKEN)
+    asked = world.meta.requests.metadata()
+    events = [world.announced(photo(world), digest=False) for _ in range(12)]
+
+    await asyncio.gather(*(world.deliver(event) for event in events))
+    later = world.announced(photo(world), digest=False)
+    under_way = world.meta.requests.metadata() - asked
+    await world.deliver(later)
+
+    assert world.meta.requests.metadata() - asked == under_way, "nothing is asked for any more"
+    assert {await code(world, event) for event in (*events, later)} == {ErrorCode.PROVIDER_AUTH}
+    refusal = await world.refusals.get(NUMBER)
+    assert refusal is not None
+    assert refusal.certain
+
+
 async def test_one_401_while_the_token_is_good_does_not_stop_the_number(world: World) -> None:
     refused = world.announced(photo(world, Fault(name=FaultName.UNAUTHORIZED, at=Step.METADATA)))
     await failed(world, refused)
@@ -233,8 +252,8 @@ async def test_a_permission_mended_at_meta_heals_when_the_probe_succeeds(world: 
 
 
 async def test_an_attachment_that_comes_when_a_probe_is_due_is_the_probe(world: World) -> None:
-    early = world.announced(photo(world, permission_missing(times=1)))
-    await failed(world, early)
+    early = [world.announced(photo(world, permission_missing(times=1), content=bytes([n]) * 99)) for n in range(2)]
+    await failed(world, *early)
     world.clock.ahead = MINUTE + timedelta(seconds=1)
     late = world.announced(photo(world))
 
@@ -242,25 +261,45 @@ async def test_an_attachment_that_comes_when_a_probe_is_due_is_the_probe(world: 
 
     assert (await world.document(late)).media.status is MediaStatus.STORED
     assert world.ingestor.asked.is_set()
-    assert await world.ingestor.healer.once() == 1
+    assert await world.ingestor.healer.once() == 2
 
 
-async def test_a_probe_that_was_accepted_for_nothing_is_made_ever_more_seldom(world: World) -> None:
-    """Meta serves one attachment and refuses another with the same token: no circle of healing and failing."""
-    stubborn = world.announced(photo(world, permission_missing(), content=b"stubborn"))
-    await failed(world, stubborn)
-    waits = []
+async def test_attachments_that_meta_refuses_for_ever_stop_their_number_once_and_never_again(world: World) -> None:
+    """Meta serves others with the same token, so no circle of healing, failing and stopping."""
+    stubborn = [world.announced(photo(world, permission_missing(), content=bytes([n]) * 99)) for n in range(3)]
+    await failed(world, *stubborn)
+    world.clock.ahead += MINUTE + timedelta(seconds=1)
+    await world.deliver(world.announced(photo(world), digest=False))
+    assert await world.ingestor.healer.once() == 3, "Meta accepts the number again"
+    for event in await world.queued(3):
+        assert isinstance(await world.deliver(event), DeadLetter)
+
+    asked = world.meta.requests.metadata()
     for _ in range(4):
-        refusal = await world.refusals.get(NUMBER)
-        assert refusal is not None
-        waits.append(round((refusal.probe_at - refusal.refused_at) / MINUTE))
-        world.clock.ahead += refusal.probe_at - world.clock() + timedelta(seconds=1)
-        await world.deliver(world.announced(photo(world), digest=False))
-        assert await world.ingestor.healer.once() == 1
-        await world.deliver((await world.queued(1))[0])
+        fine = world.announced(photo(world), digest=False)
+        await world.deliver(fine)
+        assert (await world.document(fine)).media.status is MediaStatus.STORED
         assert await world.ingestor.healer.once() == 0
+        world.clock.ahead += MINUTE + timedelta(seconds=1)
 
-    assert waits == [1, 2, 4, 8]
+    assert world.meta.requests.metadata() == asked + 4 + 3, "one probe a minute, beside those that came"
+    refusal = await world.refusals.get(NUMBER)
+    assert refusal is not None
+    assert not refusal.shows(1)
+
+
+async def test_each_probe_asks_for_another_attachment_so_that_one_cannot_hide_the_others(world: World) -> None:
+    now = world.clock()
+    stubborn = world.announced(photo(world, permission_missing()), received_at=now - HOUR)
+    mended = world.announced(photo(world, permission_missing(times=1), content=b"mended"), received_at=now)
+    await failed(world, stubborn, mended)
+
+    healed = []
+    for _ in range(3):
+        world.clock.ahead += MINUTE + timedelta(seconds=1)
+        healed.append(await world.ingestor.healer.once())
+
+    assert healed == [0, 0, 2], "asked for the stubborn one, then for the other, then healed"
 
 
 async def test_one_refused_number_does_not_stop_another(world: World) -> None:

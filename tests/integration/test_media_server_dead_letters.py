@@ -23,12 +23,13 @@ from shared.broker.publisher import Publisher
 from shared.broker.retry import DeadLetter
 from shared.broker.topology import IDENTITIES, INGEST, PREVIEW, UNREADABLE, WorkQueue
 from shared.errors import ErrorCode
-from shared.events import MediaReceived, decode
+from shared.events import MediaReceived, decode, encode
 from shared.media import MediaStatus
 from shared.repository.messages import MessageRepository
 from shared.repository.mongo import Database, connect
 from tests.amqp import running_broker
 from tests.builders import NOW, NUMBER, make_failure, make_media_received
+from tests.letters import letter, new_pile
 from tests.unit.media_server.documents import make_message
 from tests.unit.media_server.server import ADMIN, OPERATOR, Client, authorization, make_settings
 
@@ -292,6 +293,37 @@ async def test_what_is_wrong_is_told_with_what_would_be_right(
     problem = await response.json()
     assert (response.status, problem["code"]) == (400, "bad_request")
     assert says in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'{"limit": ' + b"1" * 5000 + b"}", "application/json"),
+        (b'{"limit": 1}', "application/json; charset=nope"),
+        (b"[" * 100_000, "application/json"),
+        (b"\xff", "application/json"),
+    ],
+)
+async def test_a_body_that_is_no_json_is_400(client: Client, body: bytes, content_type: str) -> None:
+    response = await client.post(f"{LETTERS}/replay", data=body, headers={"Content-Type": content_type})
+
+    problem = await response.json()
+    assert (response.status, problem["code"]) == (400, "bad_request")
+    assert "a JSON object" in problem["detail"]
+
+
+async def test_a_letter_with_an_odd_time_is_listed_and_removed(client: Client, broker_url: str) -> None:
+    async with await aio_pika.connect(broker_url) as connection:
+        pile = await new_pile(connection)
+        headers = {"x-error-code": "internal", "x-failed-at": "0001-01-01T00:00:00+14:00"}
+        body = encode(make_media_received()).replace(b"2026-09-21", b"0001-01-01").replace(b"Z", b"+14:00")
+        odd = [letter(INGEST, id=str(len(each)), body=each, headers=headers) for each in (b"{}", body)]
+        await pile.put(INGEST.dead_letters, odd)
+        await pile.until_there_are(INGEST.dead_letters, 2)
+
+        assert sum(each["count"] for each in await listed(client)) == 2
+        assert (await client.delete(f"{LETTERS}?queue={INGEST.name}")).status == 204
+        await pile.until_there_are(INGEST.dead_letters, 0)
 
 
 async def test_an_operator_may_not_look_replay_or_remove(client: Client, graves: Graveyard) -> None:

@@ -132,6 +132,28 @@ async def test_every_replica_hears_every_event(broker_url: str, publisher: Publi
         assert replica.begun == 1
 
 
+async def test_it_begins_though_the_line_is_cut_at_that_moment(broker_url: str, publisher: Publisher) -> None:
+    async with line_to(broker_url) as (line, url):
+        broker = Broker(SecretStr(url), service="replica", queues=[])
+        await broker.start()
+        await broker.publishing_channel()
+        heard: list[int] = []
+        subscription = Subscription(
+            broker=broker,
+            event_type=InstanceUpdated,
+            service="replica",
+            on_event=lambda event: heard.append(event.instance_version),
+            on_subscribed=lambda: None,
+        )
+        line.cut()
+        await subscription.start()
+
+        await until_true(lambda: 1 in heard, lambda: tell(publisher, 1))
+
+        await subscription.stop()
+        await broker.close()
+
+
 @pytest.mark.parametrize("silently", [False, True])
 async def test_a_cut_line_is_mended_and_the_gap_is_told(broker_url: str, publisher: Publisher, silently: bool) -> None:
     async with line_to(broker_url) as (line, url), Replica(url) as replica:

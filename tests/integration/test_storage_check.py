@@ -19,7 +19,7 @@ from shared.storage.filesystem import FilesystemStore
 from shared.storage_check.check import Check
 from shared.storage_check.findings import Finding, Problem
 from tests.builders import make_failure
-from tests.integration.store_worlds import StoreWorld
+from tests.integration.store_worlds import ATTACHE, StoreWorld
 
 MINUTE = timedelta(minutes=1)
 NO_MONGODB = {"MONGODB_URI": "mongodb://127.0.0.1:1/"}
@@ -79,13 +79,14 @@ async def test_a_missing_original_is_told_with_its_attachment_its_key_and_the_ne
     for each in (lives, expired):
         world.path(each).unlink()
 
-    checked = world.attache("check")
+    checked = world.attache("check", PATH="/usr/bin:/bin")
 
     assert checked.returncode == 1
     lines = {line.split()[2]: line for line in checked.stdout.splitlines() if line.startswith("original missing: ")}
     assert set(lines) == {"m-lives", "m-expired"}
     assert world.original(b"m-lives") in lines["m-lives"]
     assert lives.media.deadline is not None
+    assert f"{ATTACHE} storage check --repair" in lines["m-lives"], "a command that can be typed as it stands there"
     assert f"check --repair downloads it again (Meta keeps it until {lives.media.deadline:%Y-%m-%d}" in lines["m-lives"]
     assert "put the file back from a backup" in lines["m-expired"]
     assert "2 are wrong." in checked.stdout
@@ -327,7 +328,54 @@ async def test_a_repair_without_a_broker_changes_nothing(world: StoreWorld) -> N
     failed = world.attache("check", "--repair", RABBITMQ_URL="amqp://127.0.0.1:1/")
 
     assert failed.returncode == 1
-    assert "RabbitMQ does not answer; nothing was changed" in failed.stderr
+    assert "nothing was changed. Is it running, is RABBITMQ_URL right?" in failed.stderr
     document = await world.database["messages"].find_one({"_id": "m1"})
     assert document is not None
     assert document["media"]["status"] == "ready"
+
+
+async def test_a_mount_point_in_which_only_a_probe_has_been_is_no_store(world: StoreWorld) -> None:
+    await world.ready("m1")
+    world.folder.rename(world.folder.with_name("unmounted"))
+    world.folder.mkdir()
+    (world.folder / "lost+found").mkdir()
+    await FilesystemStore(world.folder).check()  # what every readiness probe of a running service does
+
+    checked = world.attache("check")
+
+    assert checked.returncode == 1
+    assert "is empty, and 1 attachments should have their files in it; nothing was looked at" in checked.stderr
+
+
+async def test_a_document_that_contradicts_itself_is_told_and_its_file_is_not_taken_for_damaged(
+    world: StoreWorld,
+) -> None:
+    for name, field, value in (("m-digest", "sha256", "0" * 64), ("m-size", "sizeBytes", 999)):
+        await world.ready(name)
+        await world.database["messages"].update_one({"_id": name}, {"$set": {f"media.storage.original.{field}": value}})
+
+    findings = await found(world)
+
+    assert sorted(told(findings)) == [
+        (Problem.DOCUMENT_INCONSISTENT, "m-digest", world.original(b"m-digest")),
+        (Problem.DOCUMENT_INCONSISTENT, "m-size", world.original(b"m-size")),
+    ]
+    assert "correct it in the collection messages" in world.attache("check").stdout
+
+
+async def test_a_status_that_does_not_exist_is_an_unreadable_document(world: StoreWorld) -> None:
+    await world.ready("m1")
+    await world.database["messages"].update_one({"_id": "m1"}, {"$set": {"media.status": "Ready"}})
+
+    assert told(await found(world)) == [(Problem.DOCUMENT_UNREADABLE, None, "m1")]
+
+
+async def test_a_row_that_leads_elsewhere_than_its_document_is_told(world: StoreWorld) -> None:
+    await world.ready("m1")
+    await world.row(b"nobody's", key="../nobodys")
+    await world.database["blobs"].update_one({"key": world.original(b"m1")}, {"$set": {"key": "../x"}})
+
+    assert sorted(told(await found(world))) == [
+        (Problem.ROW_INCONSISTENT, None, "../x"),
+        (Problem.ROW_WITHOUT_FILE, None, "../nobodys"),
+    ]

@@ -1,5 +1,6 @@
 """Only what no document refers to is removed, only when it is old, and only when told."""
 
+import hashlib
 import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -151,3 +152,23 @@ async def test_what_is_gone_when_it_is_to_be_removed_is_fine(world: StoreWorld) 
     await world.database["blobs"].delete_many({})
 
     assert [await prune.remove(each) for each in found] == [False, False]
+
+
+@pytest.mark.parametrize("has_row", [True, False], ids=["with a row", "without"])
+async def test_a_file_that_a_document_shows_stays_though_the_digest_in_it_is_wrong(
+    world: StoreWorld, has_row: bool
+) -> None:
+    await world.ready("m1")
+    await world.database["messages"].update_one({"_id": "m1"}, {"$set": {"media.storage.original.sha256": "0" * 64}})
+    if not has_row:
+        await world.database["blobs"].delete_many({})
+    before = world.files()
+
+    pruned = world.attache("prune", "--older-than", "0s", "--apply")
+    store = FilesystemStore(world.folder)
+    sha256 = hashlib.sha256(b"m1").hexdigest()
+    released = await Release(database=world.database, store=store, clock=system_clock).unreferenced(sha256)
+
+    assert world.files() == before
+    assert "there is nothing to remove" in pruned.stdout
+    assert not released

@@ -183,3 +183,33 @@ async def test_a_second_repair_finds_nothing_more_to_do(world: StoreWorld, outsi
     await outside.take(PREVIEW.name)
     assert await outside.is_empty(INGEST.name)
     assert await outside.is_empty(PREVIEW.name)
+
+
+async def test_what_only_a_person_can_correct_is_left_and_said_so(world: StoreWorld, outside: Onlooker) -> None:
+    for name, field, value in (("m-digest", "sha256", "0" * 64), ("m-size", "sizeBytes", 999)):
+        await world.ready(name)
+        await world.database["messages"].update_one({"_id": name}, {"$set": {f"media.storage.original.{field}": value}})
+    await world.ready("m-row")
+    await world.database["blobs"].update_one({"key": world.original(b"m-row")}, {"$set": {"key": "../x"}})
+    await world.row(b"nobody's", key="../nobodys")
+    before = world.files()
+
+    repaired = world.attache("check", "--repair")
+
+    assert repaired.returncode == 1
+    assert "3 of 4 that were wrong are left." in repaired.stdout
+    assert world.files() == before
+    assert await outside.is_empty(INGEST.name)
+    assert await world.database["blobs"].count_documents({"key": "../nobodys"}) == 0
+
+
+async def test_a_file_whose_document_is_sent_back_is_seen_to_by_the_ingestor(
+    world: StoreWorld, outside: Onlooker
+) -> None:
+    attachment = await world.ready("m1")
+    world.path(attachment).write_bytes(b"xx")
+
+    assert world.attache("check", "--repair", "--all").returncode == 0
+
+    (row,) = [each async for each in world.database["blobs"].find()]
+    assert row["wakeAt"] is not None, "should the document be erased now, nobody else knows of the previews"

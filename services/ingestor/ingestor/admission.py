@@ -17,6 +17,7 @@ from shared.single_flight import SingleFlight
 log = structlog.get_logger(__name__)
 
 _PROVEN_SECONDS = 2.0
+_ABOUT_THE_MEDIA = frozenset({ErrorCode.PROVIDER_NOT_FOUND, ErrorCode.PROVIDER_REJECTED})
 _REFUSALS = frozenset({ErrorCode.PROVIDER_AUTH, ErrorCode.PROVIDER_PERMISSION})
 
 
@@ -47,26 +48,29 @@ class Admission:
         self._on_news = on_news
         self._monotonic = monotonic
         self._one_by_one = SingleFlight()
+        self._verifying = SingleFlight()
         self._proven: dict[str, tuple[int, float]] = {}
 
     @asynccontextmanager
     async def asking(
-        self, phone_number_id: str, credentials: Credentials, *, attachment_id: str
+        self, phone_number_id: str, credentials: Credentials, *, attachment_id: str, is_probe: bool = False
     ) -> AsyncIterator[None]:
         """Around one call to Graph for this attachment of this number, with these credentials.
+
+        Every call to a number that is refused for certain is a probe, when one is due.
 
         Raises what the call would end with, when it is known beforehand: `CredentialError`, `SlowedDown`.
         """
         if self._is_proven(phone_number_id, credentials.version):
-            async with self._learning(phone_number_id, credentials, attachment_id):
+            async with self._learning(phone_number_id, credentials, attachment_id, is_probe=is_probe):
                 yield
             return
         async with self._one_by_one.of(phone_number_id):
             if not self._is_proven(phone_number_id, credentials.version):
-                async with self._learning(phone_number_id, credentials, attachment_id):
+                async with self._learning(phone_number_id, credentials, attachment_id, is_probe=is_probe):
                     yield
                 return
-        async with self._learning(phone_number_id, credentials, attachment_id):
+        async with self._learning(phone_number_id, credentials, attachment_id, is_probe=is_probe):
             yield
 
     def slow_down(self, phone_number_id: str, error: PipelineError) -> None:
@@ -75,15 +79,17 @@ class Admission:
 
     @asynccontextmanager
     async def _learning(
-        self, phone_number_id: str, credentials: Credentials, attachment_id: str
+        self, phone_number_id: str, credentials: Credentials, attachment_id: str, *, is_probe: bool
     ) -> AsyncIterator[None]:
         version = credentials.version
         self._throttle.demand(phone_number_id)
         refusal = await self._refusals.get(phone_number_id)
         standing = refusal if refusal is not None and refusal.stands(version) else None
-        probed = standing if standing and await self._refusals.claim_probe(standing, now=self._clock()) else None
-        if standing is not None and standing.certain and probed is None:
-            raise standing.error()
+        probed = None
+        if standing is not None and (standing.certain or is_probe):
+            if not await self._refusals.claim_probe(standing, now=self._clock()):
+                raise standing.error()
+            probed = standing
         try:
             yield
         except PipelineError as error:
@@ -105,50 +111,51 @@ class Admission:
         error: PipelineError,
     ) -> None:
         if isinstance(error, CredentialError) and error.code in _REFUSALS:
-            certain = await self._is_refused(phone_number_id, credentials.version) or await self._holds_for_all(
-                phone_number_id, credentials, error
-            )
+            certain = await self._holds_for_all(phone_number_id, credentials, attachment_id, error)
             if certain is not False:
                 self._proven.pop(phone_number_id, None)
             await self._refused(
-                phone_number_id,
-                credentials.version,
-                error,
-                attachment_id=None if certain is False else attachment_id,
-                certain=certain is True,
+                phone_number_id, credentials.version, error, attachment_id=attachment_id, certain=certain
             )
             return
         self._prove(phone_number_id, credentials.version)  # whatever the answer was, it was not about the token
         if error.code is ErrorCode.PROVIDER_RATE_LIMITED:
             self.slow_down(phone_number_id, error)
-        elif probed is not None and error.code is ErrorCode.PROVIDER_NOT_FOUND:
+        elif probed is not None and probed.code is ErrorCode.PROVIDER_AUTH and error.code in _ABOUT_THE_MEDIA:
             # Graph looks at the token first; a missing permission it may well call "not found"
-            if probed.code is ErrorCode.PROVIDER_AUTH:
-                await self._accepted(probed)
-            else:
-                await self._refusals.not_told(probed)
-
-    async def _is_refused(self, phone_number_id: str, version: int) -> bool:
-        refusal = await self._refusals.get(phone_number_id)
-        return refusal is not None and refusal.stops(version)
+            await self._accepted(probed)
 
     async def _holds_for_all(
-        self, phone_number_id: str, credentials: Credentials, error: CredentialError
+        self, phone_number_id: str, credentials: Credentials, attachment_id: str, error: CredentialError
     ) -> bool | None:
         """Whether the number is refused, and not this one attachment; None when Meta does not tell.
 
-        A token that is bad is bad for everything. What lacks a permission may well see its number.
+        A token that is bad is bad for everything. What lacks a permission may well see its number. One asks for all
+        that are refused at the same moment.
         """
-        if error.code is not ErrorCode.PROVIDER_AUTH:
-            return None
-        try:
-            await self._graph.verify(phone_number_id, credentials.access_token)
-        except PipelineError as answer:
-            return True if answer.code is ErrorCode.PROVIDER_AUTH else None
-        return False
+        async with self._verifying.of(phone_number_id):
+            refusal = await self._refusals.get(phone_number_id)
+            standing = refusal if refusal is not None and refusal.stands(credentials.version) else None
+            if standing is not None and standing.certain:
+                return True
+            if error.code is not ErrorCode.PROVIDER_AUTH:
+                return None
+            if standing is not None and attachment_id in standing.refused:
+                return None  # known, and no news of the number
+            try:
+                await self._graph.verify(phone_number_id, credentials.access_token)
+            except PipelineError as answer:
+                certain = True if answer.code is ErrorCode.PROVIDER_AUTH else None
+            else:
+                certain = False
+            if certain:  # told before the next one looks
+                await self._refused(
+                    phone_number_id, credentials.version, error, attachment_id=attachment_id, certain=True
+                )
+            return certain
 
     async def _refused(
-        self, phone_number_id: str, version: int, error: CredentialError, *, attachment_id: str | None, certain: bool
+        self, phone_number_id: str, version: int, error: CredentialError, *, attachment_id: str, certain: bool | None
     ) -> None:
         effective = await self._instances.effective()
         if effective.version(phone_number_id) != version:

@@ -182,6 +182,7 @@ def build_app(settings: Settings) -> web.Application:
                     messages=messages,
                     announcer=announcer,
                     tombstones=tombstones,
+                    eraser=eraser,
                     policy=policy,
                     clock=system_clock,
                 ),

@@ -16,6 +16,8 @@ _WHY = {
 def expired(failure: Failure, *, deadline: datetime, now: datetime) -> Failure:
     """The failure that takes the place of one that only new credentials would have healed."""
     reason = _WHY.get(failure.code, "it could not be fetched")
+    if failure.code is ErrorCode.PROVIDER_AUTH and failure.provider_code is None:
+        reason = f"Meta answered HTTP {failure.provider_status} (not authorized)"
     said = f" (Graph error {failure.provider_code})" if failure.provider_code is not None else ""
     return failure.model_copy(
         update={

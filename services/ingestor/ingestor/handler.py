@@ -99,7 +99,7 @@ class IngestHandler:
             now = self._clock()
             waits = current.media.next_attempt_at is not None
             if decision is Claim.BEGIN or (decision is Claim.RESUME and waits):
-                if delivery.redelivered:  # whoever planned this attempt may have been killed before it said so
+                if delivery.may_be_untold:  # whoever planned this attempt may have been killed before it said so
                     self._announcer.announce(repeated(current))
                 change = await self._messages.change(current, begin_attempt(delivery.attempt, now=now))
                 if change is not None:
@@ -107,7 +107,8 @@ class IngestHandler:
                     return change.attachment
             elif decision is Claim.RESUME:
                 if await self._messages.wake_later(current, now + LEASE):
-                    self._announcer.announce(repeated(current))
+                    if delivery.may_be_untold:
+                        self._announcer.announce(repeated(current))
                     return current
             else:
                 return None

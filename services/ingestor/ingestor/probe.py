@@ -36,12 +36,12 @@ class Probe:
         number, now = refusal.phone_number_id, self._clock()
         if refusal.probe_at > now:
             return
-        attachment = await self._healable.nearest(number, now=now, skip=refusal.inconclusive)
+        attachment = await self._healable.nearest(number, now=now, skip=refusal.probes)
         if attachment is None or attachment.media.provider_media_id is None:
             return
         try:
             credentials = await self._instances.credentials(number)
-            async with self._admission.asking(number, credentials, attachment_id=attachment.id):
+            async with self._admission.asking(number, credentials, attachment_id=attachment.id, is_probe=True):
                 await self._graph.locate(
                     attachment.media.provider_media_id,
                     phone_number_id=number,

@@ -8,7 +8,7 @@ from ingestor.attempts import Attempts
 from shared.broker.consumer import Delivery
 from shared.broker.retry import DeadLetter, Decision, RetryIn, RetryPolicy, Settled, given_up
 from shared.clock import Clock
-from shared.errors import ErrorCode, PermanentError, PipelineError, SlowedDown
+from shared.errors import CredentialError, ErrorCode, PermanentError, PipelineError, SlowedDown
 from shared.events import MediaReceived
 from shared.media import Attachment, FailureStage, MediaStatus
 from shared.model import rfc3339
@@ -20,6 +20,8 @@ from shared.unburied import GivenUpBefore
 from shared.updates import Announcer
 
 log = structlog.get_logger(__name__)
+
+_GONE = (ErrorCode.MEDIA_EXPIRED, ErrorCode.PROVIDER_REJECTED)
 
 
 class Settlement:
@@ -64,7 +66,7 @@ class Settlement:
             change = await self._messages.change(current, _move(decision, error, now))
             if change is not None:
                 if not (isinstance(error, SlowedDown) and isinstance(decision, RetryIn)):  # no attempt was made
-                    self._tell(change.attachment, decision, delivery)
+                    self._tell(change.attachment, decision, delivery, error)
                 self._announcer.announce(change)
                 return decision
 
@@ -82,7 +84,9 @@ class Settlement:
             provider_code=error.provider_code,
         )
 
-    def _tell(self, attachment: Attachment, decision: RetryIn | DeadLetter, delivery: Delivery) -> None:
+    def _tell(
+        self, attachment: Attachment, decision: RetryIn | DeadLetter, delivery: Delivery, error: Exception
+    ) -> None:
         failure = attachment.media.failure
         will_retry = isinstance(decision, RetryIn)
         tell = log.warning if will_retry else log.error
@@ -100,7 +104,7 @@ class Settlement:
             willRetry=will_retry,
             nextAttemptAt=_shown(attachment.media.next_attempt_at),
             deadline=_shown(attachment.media.deadline),
-            next="it is tried again by itself" if will_retry else _next_step(attachment),
+            next="it is tried again by itself" if will_retry else _next_step(attachment, error),
         )
         self._attempts.count(
             "retry" if will_retry else "failed",
@@ -119,10 +123,14 @@ def _move(decision: RetryIn | DeadLetter, error: Exception, now: datetime) -> Mo
     return mark_failed(failure)
 
 
-def _next_step(attachment: Attachment) -> str:
+def _next_step(attachment: Attachment, error: Exception) -> str:
     failure = attachment.media.failure
-    if failure is not None and failure.code in HEALING:
+    if isinstance(error, CredentialError) and error.code in HEALING:
         return "it is fetched by itself when Meta accepts the credentials of its number; see them with: make instances"
+    if failure is not None and failure.code in _GONE:
+        return "no retry helps, as Meta does not give this media any more; ask the customer to send it again"
+    if failure is not None and failure.code is ErrorCode.PROVIDER_NOT_FOUND:
+        return f"ask the customer to send it again; if Meta should have it after all: make retry ID={attachment.id}"
     return f"once the reason is mended, try it again with: make retry ID={attachment.id}"
 
 

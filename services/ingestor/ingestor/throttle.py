@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from shared.clock import Clock
 from shared.errors import SlowedDown
 
+_LONGEST_UNASKED_SECONDS = 120
+"""The longest wait that Meta has not named itself: it may be over long before."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Window:
@@ -35,8 +38,8 @@ class Throttle:
         under_way = known is not None and known.until > now
         # what is refused while others are refused is no further sign
         refusals = known.refusals if known is not None and under_way else (known.refusals + 1 if known else 1)
-        usual = self._delays[min(refusals, len(self._delays)) - 1]
-        until = now + timedelta(seconds=min(max(asked_seconds or 0, usual), max(self._delays)))
+        usual = min(self._delays[min(refusals, len(self._delays)) - 1], _LONGEST_UNASKED_SECONDS)
+        until = now + timedelta(seconds=min(asked_seconds or usual, max(self._delays)))
         if known is not None and under_way:
             until = max(known.until, until)
         self._windows[phone_number_id] = _Window(until=until, refusals=refusals)

@@ -89,7 +89,10 @@ class Intake:
                 queue=UNREADABLE.dead_letters,
                 code=ErrorCode.UNDECODABLE_EVENT,
                 reason=_reason(parsed.unreadable),
-                next=f"see the body with: attache dlq show {UNREADABLE.name}",
+                next=(
+                    f"count them with: make dlq; see the bodies with: attache dlq show {UNREADABLE.name}; "
+                    f"after an update that understands them: make dlq-replay QUEUE={UNREADABLE.name}"
+                ),
             )
         return _receipt(parsed)
 

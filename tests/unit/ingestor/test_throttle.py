@@ -55,6 +55,20 @@ def test_without_a_time_from_meta_each_wait_is_longer_until_meta_answers(throttl
     assert throttle.slow_down("1", asked_seconds=None) == 5
 
 
+def test_where_meta_names_a_time_that_is_the_time(throttle: Throttle, clock: SetClock) -> None:
+    for _ in range(5):
+        assert throttle.slow_down("1", asked_seconds=1) == 1
+        clock.advance(1)
+
+
+def test_a_wait_that_meta_has_not_named_stays_short(clock: SetClock) -> None:
+    throttle = Throttle(delays=(5, 3600, 21600), clock=clock)
+    throttle.slow_down("1", asked_seconds=None)
+    clock.advance(5)
+
+    assert throttle.slow_down("1", asked_seconds=None) == 120
+
+
 def test_what_is_refused_at_the_same_time_is_one_refusal(throttle: Throttle, clock: SetClock) -> None:
     for _ in range(16):
         throttle.slow_down("1", asked_seconds=None)

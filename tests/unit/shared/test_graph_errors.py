@@ -29,6 +29,25 @@ def test_a_missing_permission_waits_for_it(code: int) -> None:
     assert error.code is ErrorCode.PROVIDER_PERMISSION
 
 
+@pytest.mark.parametrize(
+    ("code", "happened", "mend"),
+    [
+        (368, "restricted this business account", "Business Support"),
+        (131031, "locked this business account", "Business Support"),
+        (131045, "registration of this number", "register"),
+        (133010, "is not registered", "/register"),
+    ],
+)
+def test_a_blocked_account_is_no_matter_of_the_token(code: int, happened: str, mend: str) -> None:
+    message = meaning(400, code=code).message
+
+    assert happened in message
+    assert f"Graph error {code}" in message
+    assert mend in message
+    assert "no new access token is needed" in message
+    assert "permission" not in message
+
+
 def test_code_200_about_the_access_token_is_about_the_token() -> None:
     assert meaning(403, code=200, message="Provide valid Access Token").code is ErrorCode.PROVIDER_AUTH
 

@@ -123,6 +123,12 @@ def test_a_number_that_has_to_wait_costs_its_attachments_no_attempt(left: float,
     assert POLICY.decide(waits, attempt=4, deadline=FAR, now=NOW) == RetryIn(seconds=seconds, same_attempt=True)
 
 
+def test_what_was_never_asked_for_is_asked_for_at_least_once() -> None:
+    waits = SlowedDown("Meta was not asked", retry_after_seconds=20)
+
+    assert POLICY.decide(waits, attempt=1, deadline=NOW, now=NOW) == RetryIn(seconds=30, same_attempt=True)
+
+
 def test_every_decision_to_wait_is_a_listed_delay() -> None:
     """There is a queue for each listed delay and for no other."""
     policy = RetryPolicy(delays=(2, 7, 3))

@@ -1,6 +1,5 @@
 """Reading a JSON body: what is wrong is answered with what would be right, and never with what was sent."""
 
-from json import JSONDecodeError
 from typing import Annotated, Any, TypeVar
 
 from aiohttp import web
@@ -53,7 +52,7 @@ async def _object(request: web.Request) -> dict[str, Any]:
         return {}
     try:
         value = await request.json()
-    except (JSONDecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, LookupError, RecursionError):  # also a number that is too long, and a charset that is none
         value = None
     if not isinstance(value, dict):
         msg = "the body is a JSON object, in UTF-8; /api/openapi.json lists its fields"

@@ -94,7 +94,7 @@ async def post_verify(request: web.Request) -> web.Response:
         return web.json_response({"ok": False, "code": error.code.value, "message": _said(error)})
     log.info("instance.verified", phoneNumberId=instance.id)
     # as the default, its token may have been refused for other numbers too
-    refused = [each async for each in request.app[REFUSALS].all() if each.shows(instance.version)]
+    refused = [each async for each in request.app[REFUSALS].all() if each.stands(instance.version)]
     for each in refused:
         await request.app[REFUSALS].probe_now(each.phone_number_id)
     if refused:
@@ -124,7 +124,7 @@ async def _answer(request: web.Request, instance: Instance) -> web.Response:
 def _json(instance: Instance, refusal: Refusal | None) -> dict[str, Any]:
     body = instance.to_json()
     shown = {"phoneNumberId": body.pop("_id"), **body}
-    if refusal is not None and refusal.stands(instance.version):
+    if refusal is not None and refusal.shows(instance.version):
         said = refusal.to_json()
         names = ("code", "message", "providerStatus", "providerCode", "refusedAt")
         shown["refused"] = {name: said[name] for name in names if name in said}

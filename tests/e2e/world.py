@@ -147,8 +147,11 @@ class World:
 
 
 @asynccontextmanager
-async def running_world(servers: TestServers, data: Path) -> AsyncIterator[World]:
-    """The four real processes on real servers, and a simulated Meta that is subscribed to them."""
+async def running_world(servers: TestServers, data: Path, **changed: str) -> AsyncIterator[World]:
+    """The four real processes on real servers, and a simulated Meta that is subscribed to them.
+
+    `changed` are settings that this world has otherwise.
+    """
     made_up = DemoSecrets.new()
     name = f"e2e-{secrets.token_hex(6)}"
     with fresh_broker(servers) as broker_url, MongoClient[JSON](servers.mongodb_uri) as database:
@@ -166,6 +169,7 @@ async def running_world(servers: TestServers, data: Path) -> AsyncIterator[World
                 "STORAGE_URL": str(data / "uploads"),
                 "MEDIA_RETRY_DELAYS": "1,2,3",
                 "RECONCILE_SECONDS": "1",
+                **changed,
             }
             headers = {"Authorization": f"Bearer {made_up.operator_token}"}
             async with (

@@ -9,17 +9,20 @@ import structlog
 
 from shared.broker.publisher import PublishFailed
 from shared.clock import Clock
+from shared.errors import ErrorCode
 from shared.events import Event, MediaReceived, MediaStored
 from shared.ids import new_correlation_id
 from shared.media import Attachment, FailureStage, MediaStatus
 from shared.moves import QUEUED, Move, ingest_again, preview_again
 from shared.repository.messages import Change, MessageRepository
 from shared.repository.mongo import DatabaseError
+from shared.repository.refusals import Refusals
 from shared.requeue import received_again, stored_again
 
 log = structlog.get_logger(__name__)
 
 _TRIES = 10
+_REFUSED = frozenset({ErrorCode.PROVIDER_AUTH, ErrorCode.PROVIDER_PERMISSION})
 
 
 class NothingToRetry(Exception):
@@ -82,17 +85,22 @@ class Retrying:
         self,
         *,
         messages: MessageRepository,
+        refusals: Refusals,
         publisher: EventPublisher,
         announce: Callable[[Change], None],
         clock: Clock,
     ) -> None:
         self._messages = messages
+        self._refusals = refusals
         self._publisher = publisher
         self._announce = announce
         self._clock = clock
 
-    async def retry(self, media_id: str) -> Attachment | None:
-        """The document as it goes on, or None when there is none. Raise `NothingToRetry`, `Contended`."""
+    async def retry(self, media_id: str, *, ask_now: bool = False) -> Attachment | None:
+        """The document as it goes on, or None when there is none. Raise `NothingToRetry`, `Contended`.
+
+        `ask_now`: a person means this one, so Meta is asked for it though it refuses the number's credentials.
+        """
         for _ in range(_TRIES):
             current = await self._messages.get(media_id)
             if current is None:
@@ -100,6 +108,8 @@ class Retrying:
             attempt = second_try(current, now=self._clock())
             if attempt is None:
                 raise NothingToRetry
+            if ask_now and current.media.failure is not None and current.media.failure.code in _REFUSED:
+                await self._refusals.probe_now(current.phone_number_id)
             change = await self._messages.change(current, attempt.move)
             if change is not None:
                 self._announce(change)

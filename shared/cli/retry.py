@@ -21,6 +21,7 @@ from shared.media import Attachment, MediaStatus
 from shared.repository.failed import Candidates, FailedFilter, FailedMedia
 from shared.repository.messages import MessageRepository
 from shared.repository.mongo import DatabaseError
+from shared.repository.refusals import Refusals
 from shared.retrying import Contended, NothingToRetry, Retrying
 
 _AT_ONCE = 20
@@ -105,9 +106,9 @@ async def _retry_all(pipeline: Pipeline, found: Candidates, counts: Counter[Outc
             raise failure
 
 
-async def _tried(retrying: Retrying, media_id: str) -> Outcome:
+async def _tried(retrying: Retrying, media_id: str, *, ask_now: bool = False) -> Outcome:
     try:
-        return Outcome.MOVED_ON if await retrying.retry(media_id) is None else Outcome.GOES_AGAIN
+        return Outcome.MOVED_ON if await retrying.retry(media_id, ask_now=ask_now) is None else Outcome.GOES_AGAIN
     except NothingToRetry:
         return Outcome.MOVED_ON
     except Contended:
@@ -118,7 +119,7 @@ async def _tried(retrying: Retrying, media_id: str) -> Outcome:
 
 async def _tried_and_told(pipeline: Pipeline, media_id: str) -> bool:
     """Whether it goes again; says so, or why not."""
-    outcome = await _tried(_retrying(pipeline), media_id)
+    outcome = await _tried(_retrying(pipeline), media_id, ask_now=True)
     if outcome is Outcome.UNREADABLE:
         typer.echo(f"{media_id}: somebody has broken its document by hand; correct it in the database.", err=True)
         return False
@@ -153,6 +154,7 @@ def _until(current: Attachment) -> str:
 def _retrying(pipeline: Pipeline) -> Retrying:
     return Retrying(
         messages=MessageRepository(pipeline.database),
+        refusals=Refusals(pipeline.database),
         publisher=pipeline.publisher,
         announce=pipeline.announcer.announce,
         clock=system_clock,

@@ -17,6 +17,7 @@ from shared.errors import ErrorCode
 from shared.events import MediaReceived
 from shared.media import Attachment, MediaStatus
 from shared.repository.instances import InstanceRepository
+from shared.retrying import Retrying
 from tests.ingestors import LIFETIME, NUMBER, World, photo, running_world
 from whatsapp_simulator import DEMO_ACCESS_TOKEN, BusinessNumber, Fault, FaultName, Step
 
@@ -472,6 +473,28 @@ async def test_a_probe_that_tells_nothing_is_followed_by_one_for_another_attachm
     await world.ingestor.healer.once()
 
     assert world.meta.requests.metadata(there.id) == 2
+    assert await world.ingestor.healer.once() == 2
+
+
+async def test_a_persons_retry_asks_meta_though_it_refuses_the_number(world: World) -> None:
+    """Whoever presses the button may know that it works again; the others follow."""
+    world.meta.tokens.expire(DEMO_ACCESS_TOKEN)
+    events = [world.announced(photo(world), digest=False) for _ in range(3)]
+    await failed(world, *events)
+    world.meta.tokens.grant(DEMO_ACCESS_TOKEN, NUMBER)
+    retrying = Retrying(
+        messages=world.messages,
+        refusals=world.refusals,
+        publisher=Publisher(world.broker),
+        announce=world.announcer.announce,
+        clock=world.clock,
+    )
+
+    await retrying.retry(events[0].media_id, ask_now=True)
+    for event in await world.queued(1):
+        await world.deliver(event)
+
+    assert (await world.document(events[0])).media.status is MediaStatus.STORED
     assert await world.ingestor.healer.once() == 2
 
 

@@ -105,7 +105,11 @@ def broker(settings: Settings) -> Resource:
                 await erasures.check()
 
             app[RETRYING] = Retrying(
-                messages=app[MESSAGES], publisher=publisher, announce=announcer.announce, clock=app[CLOCK]
+                messages=app[MESSAGES],
+                refusals=app[REFUSALS],
+                publisher=publisher,
+                announce=announcer.announce,
+                clock=app[CLOCK],
             )
             app[CHECKS]["rabbitmq"] = check
             app[PUBLISHER] = publisher

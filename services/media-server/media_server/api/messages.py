@@ -39,7 +39,7 @@ async def post_retry(request: web.Request) -> web.Response:
     """Try again what failed, was skipped or waits: 202 with the message as it goes on."""
     media_id = request.match_info["id"]
     try:
-        attachment = await request.app[RETRYING].retry(media_id)
+        attachment = await request.app[RETRYING].retry(media_id, ask_now=True)
     except NothingToRetry as error:
         current = await find(request)
         raise Problem(HTTPStatus.CONFLICT, "nothing_to_retry", _why_nothing(current)) from error

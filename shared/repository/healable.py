@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
 
 from shared.errors import ErrorCode
 from shared.media import Attachment, FailureStage, MediaStatus
@@ -53,8 +53,8 @@ class HealableMedia:
         async for attachment in self._by_deadline(_FAILED | {"media.deadline": {"$lte": now}}):
             yield attachment
 
-    async def nearest(self, phone_number_id: str, *, now: datetime, skip: int) -> Attachment | None:
-        """The one to probe with: still alive, nearest deadline first; after `skip` probes the next one, in turn."""
+    async def to_probe_with(self, phone_number_id: str, *, now: datetime, skip: int) -> Attachment | None:
+        """One that Meta is most likely to have still: the newest first; after `skip` probes the next one, in turn."""
         query = _FAILED | {
             "phoneNumberId": phone_number_id,
             "media.providerMediaId": {"$ne": None},
@@ -63,12 +63,18 @@ class HealableMedia:
         count = await self._messages.count_documents(query)
         if not count:
             return None
-        async for attachment in self._by_deadline(query, skip=skip % count, limit=1):
+        async for attachment in self._sorted(query, DESCENDING, skip=skip % count, limit=1):
             return attachment
         return None
 
-    async def _by_deadline(self, query: Document, *, skip: int = 0, limit: int = 0) -> AsyncIterator[Attachment]:
-        found = self._messages.find(query).sort("media.deadline", ASCENDING).skip(skip).limit(limit)
+    async def _by_deadline(self, query: Document) -> AsyncIterator[Attachment]:
+        async for attachment in self._sorted(query, ASCENDING):
+            yield attachment
+
+    async def _sorted(
+        self, query: Document, direction: int, *, skip: int = 0, limit: int = 0
+    ) -> AsyncIterator[Attachment]:
+        found = self._messages.find(query).sort("media.deadline", direction).skip(skip).limit(limit)
         async for document in found.allow_disk_use(True):
             if (attachment := readable(document)) is not None:
                 yield attachment

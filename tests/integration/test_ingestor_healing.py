@@ -232,10 +232,10 @@ async def test_an_instance_that_is_removed_leaves_its_number_to_the_default_one(
 
 
 async def test_a_permission_mended_at_meta_heals_when_the_probe_succeeds(world: World) -> None:
-    nearest = photo(world, permission_missing(times=2))
+    newest = photo(world, permission_missing(times=2))
     now = world.clock()
-    first = world.announced(nearest, received_at=now - HOUR)
-    second = world.announced(photo(world, permission_missing(times=1)), received_at=now)
+    first = world.announced(photo(world, permission_missing(times=1)), received_at=now - HOUR)
+    second = world.announced(newest, received_at=now)
     await failed(world, first, second)
     assert await code(world, second) is ErrorCode.PROVIDER_PERMISSION
 
@@ -291,8 +291,8 @@ async def test_attachments_that_meta_refuses_for_ever_stop_their_number_once_and
 
 async def test_each_probe_asks_for_another_attachment_so_that_one_cannot_hide_the_others(world: World) -> None:
     now = world.clock()
-    stubborn = world.announced(photo(world, permission_missing()), received_at=now - HOUR)
-    mended = world.announced(photo(world, permission_missing(times=1), content=b"mended"), received_at=now)
+    stubborn = world.announced(photo(world, permission_missing()), received_at=now)
+    mended = world.announced(photo(world, permission_missing(times=1), content=b"mended"), received_at=now - HOUR)
     await failed(world, stubborn, mended)
 
     healed = []
@@ -461,9 +461,9 @@ async def test_a_probe_that_tells_nothing_is_followed_by_one_for_another_attachm
     """Meta calls "not found" what a token may not see, so a missing permission is not mended by that answer."""
     gone = photo(world, permission_missing(times=1))
     now = world.clock()
-    await failed(world, world.announced(gone, received_at=now - HOUR))
+    await failed(world, world.announced(gone, received_at=now))
     there = photo(world, permission_missing(times=1))
-    await failed(world, world.announced(there, received_at=now))
+    await failed(world, world.announced(there, received_at=now - HOUR))
     world.meta.faults.put(gone.id, Fault(name=FaultName.EXPIRED, at=Step.METADATA))
 
     world.clock.ahead = MINUTE + timedelta(seconds=1)

@@ -36,7 +36,7 @@ class Probe:
         number, now = refusal.phone_number_id, self._clock()
         if refusal.probe_at > now:
             return
-        attachment = await self._healable.nearest(number, now=now, skip=refusal.probes)
+        attachment = await self._healable.to_probe_with(number, now=now, skip=refusal.probes)
         if attachment is None or attachment.media.provider_media_id is None:
             return
         try:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from shared.broker.connection import Broker
 from shared.broker.dead_letters import bury, dead_letter_headers
-from shared.broker.envelope import ATTEMPT, RESUMED, copy_of, whole_number
+from shared.broker.envelope import ATTEMPT, RESUMED, UNTOLD, copy_of, whole_number
 from shared.broker.publisher import Publisher
 from shared.broker.retry import DeadLetter, Decision, RetryIn, RetryPolicy
 from shared.broker.topology import WorkQueue
@@ -112,7 +112,7 @@ class Consumer(Generic[E]):
             attempt=max(1, whole_number(message, ATTEMPT, default=1)),
             redelivered=was_cut_off(message),
             correlation_id=correlation_id,
-            resumed=not message.redelivered,
+            resumed=RESUMED in message.headers and UNTOLD not in message.headers and not message.redelivered,
         )
         structlog.contextvars.bind_contextvars(attempt=delivery.attempt)
         try:
@@ -157,7 +157,8 @@ class Consumer(Generic[E]):
             decision = await self._handler.settle(event, error, delivery)
         except DatabaseError as unsettled:  # nothing could be written down, so nothing is decided: the same try again
             log.warning("event.not_settled", queue=self._queue.name, reason=type(unsettled).__name__)
-            await self._same_again(message, delivery)
+            # a change may have been written all the same, whose answer was lost
+            await self._same_again(message, delivery, untold=True)
             return "retry"
         except Exception as unsettled:  # a defect in settling, too, is tried again for a while and not for ever
             log.exception("event.not_settled", queue=self._queue.name)
@@ -174,10 +175,16 @@ class Consumer(Generic[E]):
         return "ok"
 
     async def _same_again(
-        self, message: AbstractIncomingMessage, delivery: Delivery, *, seconds: float | None = None
+        self,
+        message: AbstractIncomingMessage,
+        delivery: Delivery,
+        *,
+        seconds: float | None = None,
+        untold: bool = False,
     ) -> None:
         delay = min(self._policy.delays) if seconds is None else self._policy.rounded_up(seconds)
-        await self._retry(message, delay, {ATTEMPT: delivery.attempt, RESUMED: True})
+        headers: dict[str, str | int | bool] = {ATTEMPT: delivery.attempt, RESUMED: True}
+        await self._retry(message, delay, headers | ({UNTOLD: True} if untold else {}))
 
     async def _retry(
         self, message: AbstractIncomingMessage, seconds: int, headers: dict[str, str | int | bool]

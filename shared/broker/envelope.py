@@ -11,6 +11,7 @@ from shared.events import Event, encode, type_name
 
 ATTEMPT = "x-attempt"
 RESUMED = "x-resumed"
+UNTOLD = "x-untold"
 DELIVERY_COUNT = "x-delivery-count"
 
 

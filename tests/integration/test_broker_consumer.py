@@ -247,6 +247,17 @@ async def test_what_cannot_be_settled_comes_again_as_the_same_attempt(broker: Br
         await outside.take(PREVIEW.name)
 
     assert [(each.attempt, each.redelivered) for each in handler.deliveries] == [(2, False), (2, True)]
+    assert handler.deliveries[1].may_be_untold, "an answer of the database may have been lost, not the change itself"
+
+
+async def test_what_is_put_off_comes_again_with_nothing_left_to_tell(broker: Broker, outside: Onlooker) -> None:
+    handler = Script(Postponed("no room"), [STORED])
+    await publish(broker)
+
+    async with consuming(broker, handler):
+        await outside.take(PREVIEW.name)
+
+    assert [(each.redelivered, each.may_be_untold) for each in handler.deliveries] == [(False, False), (True, False)]
 
 
 async def test_a_defect_in_settling_is_not_tried_for_ever(broker: Broker, outside: Onlooker) -> None:

@@ -30,8 +30,10 @@ MINUTE = timedelta(minutes=1)
 
 
 class SetClock:
+    """Starts at the real time, as `updatedAt` is the database's; NOW may be minutes ago."""
+
     def __init__(self) -> None:
-        self.now = NOW
+        self.now = system_clock()
 
     def __call__(self) -> datetime:
         return self.now

@@ -111,12 +111,14 @@ class Admission:
         error: PipelineError,
     ) -> None:
         if isinstance(error, CredentialError) and error.code in _REFUSALS:
-            certain = await self._holds_for_all(phone_number_id, credentials, attachment_id, error)
-            if certain is not False:
-                self._proven.pop(phone_number_id, None)
-            await self._refused(
-                phone_number_id, credentials.version, error, attachment_id=attachment_id, certain=certain
-            )
+            # one asks for all that are refused at the same moment, and the next one finds what it learned
+            async with self._verifying.of(phone_number_id):
+                certain = await self._holds_for_all(phone_number_id, credentials, attachment_id, error)
+                if certain is not False:
+                    self._proven.pop(phone_number_id, None)
+                await self._refused(
+                    phone_number_id, credentials.version, error, attachment_id=attachment_id, certain=certain
+                )
             return
         self._prove(phone_number_id, credentials.version)  # whatever the answer was, it was not about the token
         if error.code is ErrorCode.PROVIDER_RATE_LIMITED:
@@ -130,29 +132,21 @@ class Admission:
     ) -> bool | None:
         """Whether the number is refused, and not this one attachment; None when Meta does not tell.
 
-        A token that is bad is bad for everything. What lacks a permission may well see its number. One asks for all
-        that are refused at the same moment.
+        A token that is bad is bad for everything. What lacks a permission may well see its number.
         """
-        async with self._verifying.of(phone_number_id):
-            refusal = await self._refusals.get(phone_number_id)
-            standing = refusal if refusal is not None and refusal.stands(credentials.version) else None
-            if standing is not None and standing.certain:
-                return True
-            if error.code is not ErrorCode.PROVIDER_AUTH:
-                return None
-            if standing is not None and attachment_id in standing.refused:
-                return None  # known, and no news of the number
-            try:
-                await self._graph.verify(phone_number_id, credentials.access_token)
-            except PipelineError as answer:
-                certain = True if answer.code is ErrorCode.PROVIDER_AUTH else None
-            else:
-                certain = False
-            if certain:  # told before the next one looks
-                await self._refused(
-                    phone_number_id, credentials.version, error, attachment_id=attachment_id, certain=True
-                )
-            return certain
+        refusal = await self._refusals.get(phone_number_id)
+        standing = refusal if refusal is not None and refusal.stands(credentials.version) else None
+        if standing is not None and standing.certain:
+            return True
+        if error.code is not ErrorCode.PROVIDER_AUTH:
+            return None
+        if standing is not None and attachment_id in standing.refused:
+            return None  # known, and no news of the number
+        try:
+            await self._graph.verify(phone_number_id, credentials.access_token)
+        except PipelineError as answer:
+            return True if answer.code is ErrorCode.PROVIDER_AUTH else None
+        return False
 
     async def _refused(
         self, phone_number_id: str, version: int, error: CredentialError, *, attachment_id: str, certain: bool | None

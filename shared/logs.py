@@ -12,6 +12,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from shared.ids import new_correlation_id
 from shared.settings import ServiceSettings
+from shared.tracing import trace_id
 
 REDACTED = "[redacted]"
 _SHORTEST_BEARER = len("Bearer ") + 8
@@ -59,6 +60,8 @@ def configure_logging(settings: ServiceSettings, *, service: str, stream: TextIO
     def say_whose(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         event["service"] = service
         event.setdefault("correlationId", of_this_run)
+        if (trace := trace_id()) is not None:
+            event["traceId"] = trace
         return event
 
     before: Sequence[Processor] = (

@@ -166,6 +166,8 @@ class Attachment(Model):
     file_name: str | None = None
     sent_at: UtcTime
     received_at: UtcTime
+    correlation_id: str | None = None
+    """Of the webhook that announced it: what sets it going again by itself goes on under it."""
     media: Media
 
 

@@ -10,8 +10,8 @@ from aiohttp import web
 from prometheus_client import Gauge
 
 from shared.repository.mongo import Database, DatabaseError, connect, ensure_indexes, ping
-from shared.settings import DatabaseSettings, StorageSettings
 from shared.storage.filesystem import FilesystemStore
+from shared.storage_settings import DatabaseSettings, StorageSettings
 from shared.web import CHECKS, REFRESHES
 
 log = structlog.get_logger(__name__)
@@ -69,7 +69,9 @@ async def _tell_when_away(database: Database) -> None:
     while True:
         try:
             await _answers(database)
-        except ConnectionError:
+            if was_there and away:
+                await ensure_indexes(database)  # an empty one may stand in its place
+        except (DatabaseError, ConnectionError):
             if was_there and not away:
                 log.warning("database.lost", next=_NEXT)
             away = True

@@ -9,9 +9,9 @@ import structlog
 
 from shared.broker.publisher import PublishFailed
 from shared.clock import Clock
+from shared.correlation import correlation_id
 from shared.errors import ErrorCode
 from shared.events import Event, MediaReceived, MediaStored
-from shared.ids import new_correlation_id
 from shared.media import Attachment, FailureStage, MediaStatus
 from shared.moves import QUEUED, Move, ingest_again, preview_again
 from shared.repository.messages import Change, MessageRepository
@@ -118,9 +118,8 @@ class Retrying:
         raise Contended
 
     async def _set_going(self, attachment: Attachment, event: MediaReceived | MediaStored) -> None:
-        correlation_id = structlog.contextvars.get_contextvars().get("correlationId") or new_correlation_id()
         try:
-            await self._publisher.publish([event], correlation_id=correlation_id)
+            await self._publisher.publish([event], correlation_id=correlation_id())
         except PublishFailed as error:
             log.warning("retry.not_published", mediaId=attachment.id, reason=str(error), next="the reconciler takes it")
             # due now: the reconciler looks every RECONCILE_SECONDS for those whom nobody works on

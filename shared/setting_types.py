@@ -3,6 +3,7 @@
 Types as they stand in the environment: whole numbers are plain digits, booleans `true` or `false`, lists have commas.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from pydantic_settings import NoDecode
 
 LONGEST_DELAY_SECONDS = 2_592_000
 """30 days; RabbitMQ counts a queue's TTL in milliseconds, in 32 bits."""
+
+_HEADER = re.compile(r"[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=[ -!#-+\--:<-\[\]-~\t]*")
 
 
 def _whole_number(value: Any) -> Any:
@@ -69,6 +72,26 @@ def url_of(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _http_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
+        _ = parts.port  # raises when it is none
+    except ValueError:  # its text may repeat a password
+        is_one = False
+    if not is_one or not set("?#").isdisjoint(value):
+        msg = "not an http(s) URL of a host without user, query and fragment"
+        raise ValueError(msg)
+    return value.rstrip("/")
+
+
+def _base(value: SecretStr) -> SecretStr:
+    if not set("?#").isdisjoint(value.get_secret_value()):
+        msg = "a base URL has no query and no fragment"
+        raise ValueError(msg)
+    return value
+
+
 def _folder(value: str) -> str:
     scheme = value.partition("://")[0] if "://" in value else ""
     if scheme:
@@ -76,6 +99,14 @@ def _folder(value: str) -> str:
         raise ValueError(msg)
     if "\0" in value or (Path(value).exists() and not Path(value).is_dir()):
         msg = "not a folder"
+        raise ValueError(msg)
+    return value
+
+
+def _headers(value: SecretStr) -> SecretStr:
+    """Accept `name=value` pairs as OpenTelemetry specifies them: values may be percent-encoded, and hold spaces."""
+    if not all(_HEADER.fullmatch(pair) for pair in value.get_secret_value().split(",")):
+        msg = "not a comma list of name=value"
         raise ValueError(msg)
     return value
 
@@ -97,5 +128,10 @@ Delay = Annotated[WholeNumber, Field(gt=0, le=LONGEST_DELAY_SECONDS)]
 Delays = Annotated[tuple[Delay, ...], NoDecode, BeforeValidator(_items)]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secret_items)]
 Folder = Annotated[str, AfterValidator(_folder)]
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
+Collector = Annotated[SecretStr, url_of("http", "https"), AfterValidator(_base)]
+"""Where traces go; its text may hold a password."""
+Headers = Annotated[SecretStr, AfterValidator(_headers)]
+"""What is sent along to there; most often an API key."""
 OnRevoke = Literal["keep", "erase"]
 """What becomes of the attachments of a message that its sender deletes."""

@@ -13,7 +13,10 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from shared.setting_types import Delays, Folder, WholeNumber, url_of
+from shared.setting_types import Collector, Headers, WholeNumber, url_of
+
+_ADDRESSES = ("_url", "_uri")
+"""Somebody may have put a password into one: what stands there is never repeated."""
 
 Problem = tuple[str, str]
 """A setting's name and what is wrong with it."""
@@ -38,6 +41,12 @@ class ServiceSettings(BaseSettings):
     )
     log_format: Literal["json", "console"] | None = Field(
         default=None, description="json or console (default: console on a terminal, else json)"
+    )
+    otel_exporter_otlp_endpoint: Collector | None = Field(
+        default=None, description="the base URL of an OpenTelemetry collector such as http://127.0.0.1:4318"
+    )
+    otel_exporter_otlp_headers: Headers | None = Field(
+        default=None, description="what the collector asks for, such as api-key=…,tenant=…"
     )
 
     @classmethod
@@ -64,34 +73,6 @@ class ServiceSettings(BaseSettings):
             for item in value if isinstance(value, tuple) else (value,):
                 if isinstance(item, SecretStr):
                     yield item.get_secret_value()
-
-
-class DatabaseSettings(ServiceSettings):
-    """For services that read or write the documents."""
-
-    mongodb_uri: Annotated[SecretStr, url_of("mongodb", "mongodb+srv")] = Field(
-        default=SecretStr("mongodb://127.0.0.1:27017"),
-        description="a MongoDB URI such as mongodb://user:password@host:27017",
-    )
-    mongodb_database: str = Field(
-        default="attache", pattern=r"^[A-Za-z0-9_-]{1,63}$", description="a name of letters, digits, '_' and '-'"
-    )
-
-
-class StorageSettings(DatabaseSettings):
-    """For services that read or write the files."""
-
-    storage_url: Folder = Field(default="uploads", description="a folder")
-
-
-class WorkerSettings(StorageSettings):
-    """For the services that take events from a work queue."""
-
-    media_retry_delays: Delays = Field(
-        default=(5, 30, 120, 600, 3600, 21600),
-        min_length=1,
-        description="seconds, a comma list of whole numbers above 0, such as 5,30,120",
-    )
 
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -176,7 +157,11 @@ def _described(settings_type: type[ServiceSettings], error: ValidationError) -> 
             yield name.upper(), f"is missing{expected}"
         else:
             reason = mistake["msg"].removeprefix("Value error, ")
-            given = "the value" if _is_secret(field) else repr(os.environ.get(name.upper(), ""))
+            given = (
+                "the value"
+                if _is_secret(field) or name.endswith(_ADDRESSES)
+                else repr(os.environ.get(name.upper(), ""))
+            )
             yield name.upper(), f"{given} is not right ({reason}){expected}"
 
 

@@ -5,8 +5,8 @@ import asyncio
 import structlog
 
 from shared.broker.publisher import Publisher, PublishFailed
+from shared.correlation import correlation_id
 from shared.events import MediaUpdated
-from shared.ids import new_correlation_id
 from shared.media import FINAL, Attachment, FailureStage, MediaStatus, public_json
 from shared.metrics import MEDIA_UPDATES
 from shared.repository.messages import Change
@@ -38,10 +38,7 @@ class Announcer:
         # on a state that still has a way to go, `failure` is the last attempt's and belongs to that attempt's line
         failure = media.failure if media.status in FINAL else None
         code = failure.code.value if failure else None
-        told = {
-            "code": code,
-            "providerStatus": failure.provider_status if failure else None,
-        }
+        told = {"code": code, "providerStatus": failure.provider_status} if failure else {}
         log.info(
             "message_media_updated",
             mediaId=attachment.id,
@@ -52,11 +49,10 @@ class Announcer:
             status=media.status.value,
             previousStatus=change.previous.value if change.previous else None,
             revision=media.revision,
-            **{name: value for name, value in told.items() if value is not None},
+            **told,
         )
         MEDIA_UPDATES.labels(self._service, media.status.value, attachment.kind.value, code or "").inc()
-        correlation = structlog.contextvars.get_contextvars().get("correlationId") or new_correlation_id()
-        task = asyncio.create_task(self._publish(MediaUpdated.of(public_json(attachment)), correlation))
+        task = asyncio.create_task(self._publish(MediaUpdated.of(public_json(attachment)), correlation_id()))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 

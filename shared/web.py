@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 
@@ -11,6 +12,8 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from shared.access_log import access_log
+from shared.metrics import READY, TIME_SECONDS
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger(__name__)
@@ -35,7 +38,7 @@ def new_app(resources: Iterable[Resource], *, client_max_size: int = 1024**2) ->
 
     Resources add their readiness checks to `app[CHECKS]` and their gauges' refreshes to `app[REFRESHES]`.
     """
-    app = web.Application(client_max_size=client_max_size)
+    app = web.Application(client_max_size=client_max_size, middlewares=[access_log])
     app[CHECKS] = {}
     app[REFRESHES] = []
     app.router.add_get("/healthz", _healthz)
@@ -92,10 +95,23 @@ async def _answer(check: Check) -> str | None:
     return None
 
 
+async def _refreshed(refresh: Refresh) -> None:
+    # a gauge that cannot be read keeps its last value; the failing part has its own readiness check
+    with suppress(Exception):
+        async with asyncio.timeout(_CHECK_SECONDS):
+            await refresh()
+
+
+async def _measured(name: str, check: Check) -> None:
+    READY.labels(name).set(await _answer(check) is None)
+
+
 async def _metrics(request: web.Request) -> web.Response:
-    for refresh in request.app[REFRESHES]:
-        # a gauge that cannot be read keeps its last value; the failing part has its own readiness check
-        with suppress(Exception):
-            async with asyncio.timeout(_CHECK_SECONDS):
-                await refresh()
+    # before anything that takes time: Prometheus compares it with the time at which it asked
+    TIME_SECONDS.set(time.time())
+    # all at once: with every server away it must still answer before Prometheus gives up
+    await asyncio.gather(
+        *(_refreshed(refresh) for refresh in request.app[REFRESHES]),
+        *(_measured(name, check) for name, check in request.app[CHECKS].items()),
+    )
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

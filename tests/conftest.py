@@ -15,6 +15,8 @@ from tests.infrastructure import TestServers, embedded_servers, fresh_broker, ru
 if TYPE_CHECKING:
     from tests.e2e.world import World
 
+collect_ignore = ["compose"]  # only `make test-compose`, which names the folder: it needs a Docker engine
+
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[TestServers]:

@@ -7,19 +7,29 @@ import os
 import tempfile
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from docker.errors import DockerException
+from testcontainers.community.mongodb import MongoDbContainer
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-from local_stack import Infrastructure, infrastructure
+from local_stack import Infrastructure, container, infrastructure
 
-_MANAGEMENT_PORT = 15672
+# The same as in docker-compose.yml; a test sees to it.
+RABBITMQ_IMAGE, MONGODB_IMAGE = container.IMAGE, "mongo:7.0"
+
+_AMQP_PORT, _MANAGEMENT_PORT = 5672, 15672
+_NO_CONTAINERS = (
+    "TEST_INFRA=containers needs a Docker engine that answers and that has, or can fetch, "
+    f"{RABBITMQ_IMAGE} and {MONGODB_IMAGE}. testcontainers starts a container of its own, too (Ryuk), which removes "
+    "what a killed run leaves behind; where its image cannot be fetched, set TESTCONTAINERS_RYUK_DISABLED=true"
+)
 _GUEST = "guest"
 _log = logging.getLogger(__name__)
 
@@ -61,16 +71,23 @@ def _given() -> TestServers:
 
 @contextmanager
 def _containers() -> Iterator[TestServers]:
-    broker = DockerContainer("rabbitmq:4-management").with_exposed_ports(5672, _MANAGEMENT_PORT)
-    database = DockerContainer("mongo:7").with_exposed_ports(27017)
-    broker.waiting_for(LogMessageWaitStrategy("Server startup complete"))
-    database.waiting_for(LogMessageWaitStrategy("Waiting for connections"))
-    with broker, database:
+    with ExitStack() as running:
+        try:
+            # testcontainers' RabbitMqContainer would need a second client library, and leaves out the management port.
+            broker = DockerContainer(RABBITMQ_IMAGE).with_exposed_ports(_AMQP_PORT, _MANAGEMENT_PORT)
+            broker.waiting_for(LogMessageWaitStrategy("Server startup complete"))
+            running.enter_context(broker)
+            database = running.enter_context(MongoDbContainer(MONGODB_IMAGE))
+        except DockerException as error:
+            raise RuntimeError(_NO_CONTAINERS) from error
+        with database.get_connection_client() as client:
+            # The public image says that it waits for connections while it still makes its user, on a private port.
+            client.admin.command("ping")
         host = broker.get_container_host_ip()
         yield TestServers(
-            rabbitmq_url=f"amqp://guest:guest@{host}:{broker.get_exposed_port(5672)}/",
+            rabbitmq_url=f"amqp://guest:guest@{host}:{broker.get_exposed_port(_AMQP_PORT)}/",
             rabbitmq_management_url=f"http://{host}:{broker.get_exposed_port(_MANAGEMENT_PORT)}",
-            mongodb_uri=f"mongodb://{host}:{database.get_exposed_port(27017)}",
+            mongodb_uri=database.get_connection_url(),
         )
 
 

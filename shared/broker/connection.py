@@ -47,6 +47,11 @@ class Broker:
         self._watching: asyncio.Task[None] | None = None
         self.alarm = Alarm()
 
+    @property
+    def url(self) -> SecretStr:
+        """For those who need a connection of their own."""
+        return self._url
+
     async def start(self) -> None:
         """Begin to connect. Returns at once."""
         self._opening = asyncio.create_task(self._open())

@@ -25,6 +25,7 @@ from shared.clock import system_clock
 from shared.errors import ErrorCode, PermanentError, PipelineError, Postponed
 from shared.events import E, Event, decode, type_name
 from shared.repository.mongo import DatabaseError
+from shared.tracing import annotate
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,7 @@ E_contra = TypeVar("E_contra", bound=Event, contravariant=True)
 
 HANDLER_SECONDS = 900.0
 """The longest a handler may take; far below RabbitMQ's consumer timeout (30 min)."""
+_SPAN_IDS = {"mediaId": "media_id", "conversationId": "conversation_id"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,14 +116,16 @@ class Consumer(Generic[E]):
             correlation_id=correlation_id,
             resumed=RESUMED in message.headers and UNTOLD not in message.headers and not message.redelivered,
         )
-        structlog.contextvars.bind_contextvars(attempt=delivery.attempt)
         try:
             event = self._decoded(message)
         except ValueError as error:
             letter = DeadLetter(code=ErrorCode.UNDECODABLE_EVENT, reason=_what_is_wrong(error))
             await self._bury(message, letter, delivery)
             return "invalid"
-        structlog.contextvars.bind_contextvars(**_subject(event))
+        subject = _subject(event)
+        structlog.contextvars.bind_contextvars(**subject)
+        # no wamid: it holds a phone number, and a collector is somebody else's house
+        annotate({f"attache.{name}": subject[key] for key, name in _SPAN_IDS.items() if key in subject})
         try:
             self._refuse_poison(message)
             async with asyncio.timeout(HANDLER_SECONDS):

@@ -12,6 +12,7 @@ from shared.events import Event, encode, type_name
 ATTEMPT = "x-attempt"
 RESUMED = "x-resumed"
 UNTOLD = "x-untold"
+REPLAYED = "x-replayed"
 DELIVERY_COUNT = "x-delivery-count"
 
 

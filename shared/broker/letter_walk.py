@@ -15,6 +15,7 @@ from shared.broker.envelope import DELIVERY_COUNT
 from shared.broker.letter import Key, Letter
 from shared.broker.letter_errors import answered
 from shared.broker.topology import WorkQueue
+from shared.tracing import carried
 
 MARK = "x-walk"
 """Header of a letter that was put back: by which walk. Of no meaning to anybody else."""
@@ -101,7 +102,8 @@ class Walk:
         if verdict is Verdict.KEEP and self._marker is None:
             return False
         kept = {name: value for name, value in letter.headers.items() if name != DELIVERY_COUNT}
-        headers = dict(verdict.headers if isinstance(verdict, Move) else kept)
+        # whoever has it moved is another trace: it goes on with its own
+        headers = {**carried(kept), **verdict.headers} if isinstance(verdict, Move) else kept
         if stays and self._marker is not None:
             headers[MARK] = self._marker
         to = verdict.to if isinstance(verdict, Move) else home

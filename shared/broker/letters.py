@@ -7,7 +7,7 @@ before. Killed in between, a letter is there twice for a while: the next walk se
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import uuid4
@@ -18,6 +18,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 from pydantic import SecretStr
 
+from shared.broker.letter import Letter
 from shared.broker.letter_errors import (
     ANSWER_SECONDS,
     UNANSWERED,
@@ -151,6 +152,14 @@ class LetterReader:
                     await self._acks_are_done()
         finally:
             self._held += waiting
+
+    async def first(self) -> Sequence[Letter]:
+        """The letters that fit into one hand, oldest first if RabbitMQ keeps their order; all of them stay."""
+        hand = await self._take(MOST_IN_HAND)
+        self._held = hand.messages
+        letters = [Letter.of(self.queue, message) for message in hand.messages]
+        await self.give_back()
+        return letters
 
     async def give_back(self) -> None:
         """What is in hand goes back, in its order."""

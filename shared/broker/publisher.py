@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import structlog
 from aio_pika import Message
+from aio_pika.abc import AbstractExchange
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, PublishError
 from aiormq.exceptions import AMQPError as LowLevelError
 
@@ -12,6 +13,7 @@ from shared.broker.alarm import BrokerBlocked
 from shared.broker.connection import Broker
 from shared.broker.envelope import event_message
 from shared.broker.topology import EXCHANGE
+from shared.broker.tracing import publishing
 from shared.events import Event
 
 log = structlog.get_logger(__name__)
@@ -81,7 +83,7 @@ class Publisher:
         if len(messages) == 1:  # the usual webhook: no task is needed to wait for one confirm
             ((name, key, message),) = messages
             try:
-                await (exchange if name else default).publish(message, key, mandatory=mandatory)
+                await _traced(exchange if name else default, key, message, mandatory=mandatory)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
@@ -91,7 +93,7 @@ class Publisher:
         try:
             async with asyncio.TaskGroup() as group:
                 confirms = [
-                    group.create_task((exchange if name else default).publish(message, key, mandatory=mandatory))
+                    group.create_task(_traced(exchange if name else default, key, message, mandatory=mandatory))
                     for name, key, message in messages
                 ]
         except ExceptionGroup as failures:
@@ -99,6 +101,11 @@ class Publisher:
         # a task group takes a cancelled task for one that is done
         if any(confirm.cancelled() for confirm in confirms):
             raise _closed()
+
+
+async def _traced(exchange: AbstractExchange, key: str, message: Message, *, mandatory: bool) -> None:
+    with publishing(message, exchange=exchange.name, routing_key=key):
+        await exchange.publish(message, key, mandatory=mandatory)
 
 
 def _closed() -> ConnectionError:

@@ -16,7 +16,9 @@ from aiormq.exceptions import AMQPError
 
 from shared.broker.connection import Broker
 from shared.broker.topology import EXCHANGE, declare
+from shared.broker.tracing import processing
 from shared.events import E, decode
+from shared.ids import new_correlation_id
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +28,7 @@ _RETRY_SECONDS = 1.0
 
 
 class Subscription(Generic[E]):
-    """Hands every event of one type to `on_event`, which must not block.
+    """Hands every event of one type to `on_event`, which must not block; what it logs has the event's correlation.
 
     Comes back after a lost connection. `on_subscribed` is called whenever it has begun: what was told before that
     moment has not been heard, and whoever needs it looks it up from then on.
@@ -104,12 +106,16 @@ class Subscription(Generic[E]):
         self._reopened.set()
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
+        correlation_id = message.correlation_id or new_correlation_id()
+        routing_key = self._event_type.routing_key
         try:
-            self._on_event(decode(self._event_type, message.body))
+            with (
+                structlog.contextvars.bound_contextvars(correlationId=correlation_id),
+                processing(message, name=routing_key, correlation_id=correlation_id),
+            ):
+                self._on_event(decode(self._event_type, message.body))
         except ValueError as error:
-            log.warning(
-                "subscription.not_understood", routingKey=self._event_type.routing_key, reason=type(error).__name__
-            )
+            log.warning("subscription.not_understood", routingKey=routing_key, reason=type(error).__name__)
         finally:
             # on a channel that is gone there is nothing to ack, nor a queue
             with suppress(AMQPError, ConnectionError, RuntimeError):

@@ -1,6 +1,7 @@
 """Taking messages from a queue: so many at a time, each acked when the work on it is done, and an orderly stop."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -8,13 +9,17 @@ from contextlib import suppress
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from aiormq.exceptions import AMQPError
+from opentelemetry.trace import Span
 
 from shared.broker.connection import Broker
-from shared.broker.envelope import DELIVERY_COUNT, RESUMED, whole_number
+from shared.broker.envelope import ATTEMPT, DELIVERY_COUNT, REPLAYED, RESUMED, whole_number
 from shared.broker.publisher import PublishFailed
 from shared.broker.topology import WorkQueue, declare
+from shared.broker.tracing import processing
+from shared.clock import seconds_since
 from shared.ids import new_correlation_id
-from shared.metrics import EVENT_SECONDS, EVENTS, EVENTS_IN_FLIGHT
+from shared.metrics import EVENT_LAG_SECONDS, EVENT_SECONDS, EVENTS, EVENTS_CAPACITY, EVENTS_IN_FLIGHT
+from shared.tracing import failed
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +28,7 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _CANCEL_SECONDS = 2.0
 _LOST = (AMQPError, ConnectionError, RuntimeError)  # the channel or the connection is gone
 _POISON_DELIVERIES = 10
+_UNANSWERED = frozenset({"not_acked", "given_back", "left_to_redelivery"})
 
 Work = Callable[[AbstractIncomingMessage, str], Awaitable[str]]
 """A message and its correlation id in, its outcome (ok, retry, dead_letter, invalid) out."""
@@ -47,6 +53,7 @@ class Worker:
     async def start(self) -> None:
         """Begin to take messages as soon as the broker is there, unless paused. Returns at once."""
         EVENTS_IN_FLIGHT.labels(self._queue.name).set(0)
+        EVENTS_CAPACITY.labels(self._queue.name).set(self._prefetch)
         self._started = True
         if not self._paused:
             self._starting = asyncio.create_task(self._consume())
@@ -163,30 +170,47 @@ class Worker:
 
     async def _process(self, message: AbstractIncomingMessage) -> None:
         started = time.perf_counter()
+        if (lag := seconds_in_queue(message)) is not None:
+            EVENT_LAG_SECONDS.labels(self._queue.name).observe(lag)
         correlation_id = message.correlation_id or new_correlation_id()
         # a task of its own has a context of its own: what is bound here and below ends with it
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(correlationId=correlation_id)
-        with EVENTS_IN_FLIGHT.labels(self._queue.name).track_inprogress():
+        attempt = max(1, whole_number(message, ATTEMPT, default=1))
+        structlog.contextvars.bind_contextvars(correlationId=correlation_id, attempt=attempt)
+        with (
+            EVENTS_IN_FLIGHT.labels(self._queue.name).track_inprogress(),
+            processing(message, name=self._queue.name, correlation_id=correlation_id) as current,
+        ):
+            outcome = "left_to_redelivery"  # as it is when this is cancelled
             try:
-                outcome = await self._work(message, correlation_id)
-                await message.ack()
-            except _LOST as error:
-                # the channel it came on is gone: the broker delivers it again
-                log.warning("event.not_acked", queue=self._queue.name, reason=type(error).__name__)
-                return
-            except asyncio.CancelledError:
-                log.warning("event.left_to_redelivery", queue=self._queue.name)
-                raise
-            except Exception:  # a defect outside of every handler: give it back, so that it is not held for ever
-                log.exception("event.given_back", queue=self._queue.name)
-                with suppress(*_LOST):
-                    await message.nack(requeue=True)
-                return
-        seconds = time.perf_counter() - started
-        EVENTS.labels(self._queue.name, outcome).inc()
-        EVENT_SECONDS.labels(self._queue.name).observe(seconds)
-        log.info(
+                outcome = await self._answered(message, correlation_id)
+            finally:
+                self._tell(outcome, message, current, seconds=time.perf_counter() - started)
+
+    async def _answered(self, message: AbstractIncomingMessage, correlation_id: str) -> str:
+        try:
+            outcome = await self._work(message, correlation_id)
+            await message.ack()
+        except _LOST:
+            return "not_acked"  # the channel it came on is gone: the broker delivers it again
+        except Exception:  # a defect outside of every handler: give it back, so that it is not held for ever
+            log.exception("event.given_back", queue=self._queue.name)
+            with suppress(*_LOST):
+                await message.nack(requeue=True)
+            return "given_back"
+        return outcome
+
+    def _tell(self, outcome: str, message: AbstractIncomingMessage, current: Span, *, seconds: float) -> None:
+        """The one line of an event that was taken. Only what was answered counts: the rest comes again."""
+        is_answered = outcome not in _UNANSWERED
+        if is_answered:
+            EVENTS.labels(self._queue.name, outcome).inc()
+            EVENT_SECONDS.labels(self._queue.name).observe(seconds)
+        current.set_attribute("attache.outcome", outcome)
+        if outcome != "ok":
+            failed(current, outcome)
+        log.log(
+            logging.INFO if is_answered else logging.WARNING,
             "event.handled",
             queue=self._queue.name,
             outcome=outcome,
@@ -198,6 +222,14 @@ class Worker:
 def was_cut_off(message: AbstractIncomingMessage) -> bool:
     """Whether an earlier try of the same attempt may have been under way when it was lost."""
     return bool(message.redelivered) or message.headers.get(RESUMED) is True
+
+
+def seconds_in_queue(message: AbstractIncomingMessage) -> float | None:
+    """How long an event waited to be taken. None when it was taken before: then its date tells something else."""
+    waited_elsewhere = REPLAYED in message.headers or whole_number(message, ATTEMPT, default=1) > 1
+    if message.timestamp is None or waited_elsewhere or was_cut_off(message):
+        return None
+    return seconds_since(message.timestamp)
 
 
 def deliveries_without_answer(message: AbstractIncomingMessage) -> int | None:

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from shared.broker.dead_letters import dead_letter_headers
 from shared.broker.letter import Letter
 from shared.broker.letters import Move
@@ -10,6 +12,7 @@ from shared.broker.retry import DeadLetter
 from shared.broker.topology import PREVIEW, WorkQueue
 from shared.clock import Clock
 from shared.errors import ErrorCode
+from shared.ids import new_correlation_id
 from shared.media import Attachment, FailureStage, MediaStatus
 from shared.moves import failure_of, mark_failed
 from shared.repository.messages import MessageRepository
@@ -37,7 +40,9 @@ class Adoption:
             reason=f"given up by RabbitMQ itself ({_why(letter)}), as if the work killed the process each time",
         )
         if letter.media_id is not None:
-            await self._fail(letter.media_id, letter, cause, now)
+            correlation_id = letter.correlation_id or new_correlation_id()
+            with structlog.contextvars.bound_contextvars(correlationId=correlation_id):
+                await self._fail(letter.media_id, letter, cause, now)
         headers = dead_letter_headers(
             cause,
             queue=self._queue,

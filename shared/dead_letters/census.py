@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 
 import structlog
 from pydantic import SecretStr
@@ -12,10 +13,11 @@ from shared.broker.connection import Broker
 from shared.broker.letter import Letter
 from shared.broker.letters import MOST_IN_HAND, BeingRead, Move, NoSuchLetters, ReadingFailed, Verdict, reading_aside
 from shared.broker.topology import WorkQueue
+from shared.clock import seconds_since
 from shared.dead_letters.adoption import Adoption
 from shared.dead_letters.fates import Fate, Fates
 from shared.errors import Postponed
-from shared.metrics import DEAD_LETTERS
+from shared.metrics import DEAD_LETTER_OLDEST_SECONDS, DEAD_LETTERS
 from shared.repository.mongo import DatabaseError
 
 log = structlog.get_logger(__name__)
@@ -41,6 +43,7 @@ class Census:
         self._adoption = adoption
         self._letters = 0
         self._settled = 0
+        self._oldest: datetime | None = None
         self._walked = 0
         self._changed = asyncio.Event()
 
@@ -64,13 +67,18 @@ class Census:
         """Count, and adopt what came without a reason. Raise as `reading` and `Fates` do."""
         await self._broker.publishing_channel()  # waits: there is no use in connecting where nobody answers
         letters = settled = self._walked = 0
+        oldest: datetime | None = None
         stop = asyncio.Event()
 
         async def look(few: Sequence[Letter]) -> Sequence[Verdict | Move]:
-            nonlocal letters, settled
+            nonlocal letters, settled, oldest
             verdicts = [Verdict.KEEP if letter.is_ours else await self._adopted(letter) for letter in few]
-            settled += list(await self._fates.of(few)).count(Fate.SETTLED)
+            fates = await self._fates.of(few)
+            waiting = [letter for letter, fate in zip(few, fates, strict=True) if fate is not Fate.SETTLED]
+            settled += len(few) - len(waiting)
             letters += len(few)
+            times = [oldest, *(letter.failed_at for letter in waiting)]
+            oldest = min((time for time in times if time is not None), default=None)
             if await is_wanted():
                 stop.set()
             return verdicts
@@ -80,8 +88,9 @@ class Census:
             await reader.walk(look, stop=stop)
         if stop.is_set():
             raise BeingRead(self._queue)
-        self._letters, self._settled = letters, settled
+        self._letters, self._settled, self._oldest = letters, settled, oldest
         DEAD_LETTERS.labels(self._queue.name).set(letters - settled)
+        self._show_age()
 
     async def refresh(self) -> None:
         """Before the gauge is read: what has come since the last census counts at once."""
@@ -89,6 +98,7 @@ class Census:
         newcomers = max(0, there - self._letters)  # fewer may only be in somebody's hand at this moment
         most = there + MOST_IN_HAND
         DEAD_LETTERS.labels(self._queue.name).set(min(self._letters - self._settled + newcomers, most))
+        self._show_age()
         if there != self._letters and (self._walked <= _MANY or most <= _MANY):
             self._changed.set()
 
@@ -96,6 +106,11 @@ class Census:
     def is_due(self) -> bool:
         """Whether it is to look again soon, as something has changed."""
         return self._changed.is_set()
+
+    def _show_age(self) -> None:
+        """Of newcomers nothing is known until the next census, which is soon."""
+        age = 0.0 if self._oldest is None else seconds_since(self._oldest)
+        DEAD_LETTER_OLDEST_SECONDS.labels(self._queue.name).set(age)
 
     async def _adopted(self, letter: Letter) -> Move:
         adopted = await self._adoption.adopt(letter)

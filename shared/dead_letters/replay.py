@@ -15,7 +15,7 @@ from typing import TypeVar
 import structlog
 from pydantic import SecretStr
 
-from shared.broker.envelope import ATTEMPT
+from shared.broker.envelope import ATTEMPT, REPLAYED
 from shared.broker.letter import Key, Letter
 from shared.broker.letters import MOST_AT_ONCE, LetterReader, Move, NoSuchLetters, Verdict, reading
 from shared.clock import system_clock
@@ -28,6 +28,7 @@ from shared.repository.messages import Change, MessageRepository
 from shared.repository.mongo import Database, DatabaseError
 from shared.repository.tombstones import Tombstones
 from shared.retrying import second_try
+from shared.tracing import span
 
 T = TypeVar("T")
 
@@ -157,7 +158,11 @@ class Replay:
         return waiting if selection.limit is None else min(waiting, selection.limit - self._counts[Fate.OPEN])
 
     async def _verdict(self, letter: Letter) -> Verdict | Move:
-        with structlog.contextvars.bound_contextvars(correlationId=letter.correlation_id or new_correlation_id()):
+        correlation_id = letter.correlation_id or new_correlation_id()
+        with (
+            structlog.contextvars.bound_contextvars(correlationId=correlation_id),
+            span("replay letter", attributes={"attache.correlation_id": correlation_id}, carrier=letter.headers),
+        ):
             for _ in range(_TRIES):
                 (fate,) = await self._fates.of([letter])
                 if letter.media_id is not None and (letter.queue.name, letter.media_id) in self._set_going:
@@ -167,7 +172,7 @@ class Replay:
                     return Verdict.REMOVE if fate is Fate.SETTLED else Verdict.KEEP
                 if await self._set_back(letter):
                     self._counts[Fate.OPEN] += 1
-                    return Move(to=letter.queue.name, headers={ATTEMPT: 1})
+                    return Move(to=letter.queue.name, headers={ATTEMPT: 1, REPLAYED: True})
         log.error("letter.not_replayed", mediaId=letter.media_id, next="look at its document, and replay once more")
         self._unclear += 1
         return Verdict.KEEP

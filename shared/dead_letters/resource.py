@@ -15,7 +15,7 @@ from shared.dead_letters.fates import Fates, IsErased
 from shared.repository.messages import MessageRepository
 from shared.repository.mongo import Database
 from shared.resources import background
-from shared.settings import DatabaseSettings
+from shared.storage_settings import DatabaseSettings
 from shared.updates import Announcer
 from shared.web import REFRESHES
 

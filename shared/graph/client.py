@@ -10,11 +10,13 @@ from urllib.parse import quote
 
 import aiohttp
 import structlog
+from opentelemetry.trace import SpanKind
 from pydantic import SecretStr
 from yarl import URL
 
 from shared.errors import ErrorCode, PipelineError, TransientError
 from shared.graph.errors import classify, read_error, wait_asked_for
+from shared.tracing import failed, span
 
 log = structlog.get_logger(__name__)
 
@@ -73,18 +75,27 @@ class Graph:
     async def _get(self, url: URL, access_token: SecretStr) -> _Answer:
         headers = HEADERS | {"Authorization": f"Bearer {access_token.get_secret_value()}"}
         try:
-            async with (
-                asyncio.timeout(_METADATA_SECONDS),
-                self._session.get(url, headers=headers, allow_redirects=False) as response,
-            ):
-                body = await at_most(response, _MOST_METADATA_BYTES)
-                return _Answer(status=response.status, headers=response.headers, body=body)
+            with span("GET Graph", kind=SpanKind.CLIENT, attributes=asked_of(url) | {"url.path": url.raw_path}) as call:
+                async with (
+                    asyncio.timeout(_METADATA_SECONDS),
+                    self._session.get(url, headers=headers, allow_redirects=False) as response,
+                ):
+                    call.set_attribute("http.response.status_code", response.status)
+                    if response.status != 200:
+                        failed(call, str(response.status))
+                    body = await at_most(response, _MOST_METADATA_BYTES)
+                    return _Answer(status=response.status, headers=response.headers, body=body)
         except TimeoutError as error:
             msg = "Graph did not answer in time"
             raise TransientError(msg, code=ErrorCode.DOWNLOAD_TIMEOUT) from error
         except (aiohttp.ClientError, OSError) as error:
             msg = f"Graph cannot be reached ({type(error).__name__})"
             raise TransientError(msg, code=ErrorCode.PROVIDER_UNAVAILABLE) from error
+
+
+def asked_of(url: URL) -> dict[str, str | int]:
+    """What a span may say of a GET. Not the whole URL: the one that Graph gives for a file opens it."""
+    return {"http.request.method": "GET", "server.address": url.host or "", "server.port": url.port or 0}
 
 
 async def at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -2,28 +2,18 @@
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from shared.setting_types import Flag
+from shared.setting_types import Flag, HttpAddress
 from shared.settings import Problem, ServiceSettings
-
-
-def _graph_url(value: str) -> str:
-    parts = urlsplit(value)
-    _ = parts.port  # raises when it is none
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
-        msg = "not an http(s) URL of a host without user, query and fragment"
-        raise ValueError(msg)
-    return value.rstrip("/")
 
 
 class GraphSettings(ServiceSettings):
     """For services that call Meta's Graph API."""
 
-    whatsapp_graph_url: Annotated[str, AfterValidator(_graph_url)] = Field(
+    whatsapp_graph_url: HttpAddress = Field(
         default="https://graph.facebook.com", description="an https URL such as https://graph.facebook.com"
     )
     whatsapp_graph_version: str = Field(

@@ -30,6 +30,10 @@ class BlobRows:
         found = self._blobs.find({"_id": {"$in": [*digests]}})
         return {row["_id"]: Blob.model_validate(row) async for row in found}
 
+    async def count_unused_since(self, moment: datetime) -> int:
+        """How many live rows nobody has used since then."""
+        return await self._blobs.count_documents({"usedAt": {"$lt": moment}, "state": BlobState.LIVE.value})
+
     async def unused_since(self, moment: datetime) -> AsyncIterator[Blob]:
         """The live rows that nobody has used since then, longest unused first."""
         query = {"usedAt": {"$lt": moment}, "state": BlobState.LIVE.value}

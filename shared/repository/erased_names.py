@@ -8,8 +8,9 @@ conversation that is erased belongs to a user id, only the first is its own: num
 another user id under the same number is somebody else's (`shared.repository.ties`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from shared.events import Event, IdentityChanged, MediaReceived, MediaStored, MessageRevoked
 from shared.media import Customer
@@ -73,6 +74,15 @@ def covering(event: MediaReceived) -> Iterator[str]:
     yield from _of_customer(event.phone_number_id, event.customer, event.group_id)
     sender = Customer(wa_id=event.sender.wa_id, user_id=event.sender.user_id)
     yield from (f"sender:{name}" for name in _said(sender, None))
+
+
+def covering_participant(participant: Mapping[str, Any]) -> Iterator[str]:
+    """Every name under which somebody who stands among the participants of a group may have been erased."""
+    wa_id, user_id = (participant.get(field) for field in ("waId", "userId"))
+    person = Customer(
+        wa_id=wa_id if isinstance(wa_id, str) else None, user_id=user_id if isinstance(user_id, str) else None
+    )
+    yield from (f"sender:{name}" for name in _said(person, None))
 
 
 def covering_change(event: IdentityChanged) -> Iterator[str]:

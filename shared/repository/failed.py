@@ -8,7 +8,7 @@ from pymongo import ASCENDING
 
 from shared.errors import ErrorCode
 from shared.media import FailureStage, MediaStatus
-from shared.repository.mongo import Database, Document
+from shared.repository.mongo import GAUGE_MS, Database, Document
 
 HOPELESS = (ErrorCode.PROVIDER_REJECTED, ErrorCode.MEDIA_EXPIRED)
 """Codes after which Meta does not give the file any more, however much time is left."""
@@ -66,7 +66,7 @@ class FailedMedia:
             "media.failure.code": {"$nin": [code.value for code in HOPELESS]},
         }
         return await self._messages.count_documents(
-            {"$or": [soon | {"media.status": MediaStatus.PENDING.value}, soon | at_ingest]}
+            {"$or": [soon | {"media.status": MediaStatus.PENDING.value}, soon | at_ingest]}, maxTimeMS=GAUGE_MS
         )
 
 

@@ -160,6 +160,11 @@ class InstanceRepository:
             locked=frozenset(document["version"] for document in documents if not self._opens(document)),
         )
 
+    async def numbers(self) -> AsyncIterator[str]:
+        """Of every instance, whatever else its row holds."""
+        async for document in self._instances.find({}, {"_id": 1}).sort("_id", ASCENDING):
+            yield str(document["_id"])
+
     async def all(self) -> AsyncIterator[Instance]:
         """Every instance, by number."""
         async for document in self._instances.find().sort("_id", ASCENDING):

@@ -1,5 +1,6 @@
 """The one module that imports motor (ADR 0001), so that PyMongo's own async client can take its place in one commit."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
@@ -15,6 +16,8 @@ DatabaseError = PyMongoError
 """Whatever the database could not do. At this level nothing has been decided, so trying again is right."""
 
 _WAIT_MS = 5000
+GAUGE_MS = 3000
+"""How long a query for a gauge may take: whoever asked has gone by then."""
 
 INDEXES: dict[str, list[IndexModel]] = {
     "messages": [
@@ -26,6 +29,8 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("media.failure.code", ASCENDING), ("phoneNumberId", ASCENDING), ("media.deadline", ASCENDING)]),
         # all that failed, and what is at risk: nearest deadline first
         IndexModel([("media.status", ASCENDING), ("media.deadline", ASCENDING)]),
+        # the gauge of what takes too long
+        IndexModel([("media.status", ASCENDING), ("receivedAt", ASCENDING)]),
         # the reconciler: not final, and nobody looked in time
         IndexModel([("media.status", ASCENDING), ("media.wakeAt", ASCENDING)]),
         IndexModel([("messageId", ASCENDING)]),
@@ -74,6 +79,12 @@ async def ensure_indexes(database: Database) -> None:
     """Make every index exist. Safe to call from every service at every start."""
     for collection, indexes in INDEXES.items():
         await database[collection].create_indexes(indexes)
+
+
+async def server_time(database: Database) -> datetime:
+    """What the database server's clock says. May raise `DatabaseError`."""
+    said: datetime = (await database.command("hello"))["localTime"]
+    return said.replace(tzinfo=UTC)  # answers of commands come without a zone
 
 
 async def ping(database: Database) -> None:

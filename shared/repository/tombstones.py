@@ -81,6 +81,15 @@ class Tombstones:
             query["before"] = {"$gt": sent_at}
         return await self._tombstones.find_one(query, {"_id": 1}) is not None
 
+    async def covered(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of these names under which something was erased, whenever it was sent."""
+        key = await self._known_key()
+        if key is None:
+            return frozenset()
+        digests = {_digest(key, name): name for name in names}
+        found = self._tombstones.find({"_id": {"$in": [*digests]}}, {"_id": 1})
+        return frozenset([digests[row["_id"]] async for row in found])
+
     async def lay(self, names: Iterable[str], *, before: datetime) -> None:
         """Before anything is erased: from now on nothing comes in under these names that was sent before."""
         key = await self._known_key() or await self._new_key()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.clock import Clock
+from shared.media import Original
 from shared.moves import LEASE
 from shared.release import Release
 from shared.repository.blob_rows import BlobRows
@@ -14,6 +15,8 @@ from shared.storage.port import ObjectStore
 from shared.storage_check.batches import in_batches
 from shared.storage_check.census import Census, Counted
 from shared.storage_check.findings import Advance
+
+_UNKNOWN_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,10 @@ class Prune:
         self._clock = clock
         self._older_than = older_than
 
+    async def rows(self) -> int:
+        """How many rows `contents` looks at."""
+        return await self._rows.count_unused_since(self._clock() - self._older_than)
+
     async def contents(self, advance: Advance) -> AsyncIterator[Unneeded]:
         """What has a row that nobody has used for that long, and no document."""
         async for batch in in_batches(self._rows.unused_since(self._clock() - self._older_than)):
@@ -75,6 +82,16 @@ class Prune:
         now = await self._census.again(unneeded.of)
         if now is None or not now.is_orphan:
             return False
-        # should a writer have stored the same bytes in this instant, the previewer misses them and has them fetched
+        if now.parsed is not None and now.parsed.is_original and now.row is None:
+            # with a row of its own, so that who stores the same bytes in this instant sees that they are going
+            return await self._release.abandoned(
+                Original(
+                    key=unneeded.key,
+                    size_bytes=unneeded.size_bytes,
+                    sha256=now.parsed.sha256,
+                    mime_type=_UNKNOWN_TYPE,
+                )
+            )
+        # a preview, which is made anew when it is missed, or a second file of a content that is kept under another key
         await self._store.delete(unneeded.key)
         return True

@@ -1,10 +1,11 @@
 """Looks at everything that a run has left, from the outside."""
 
+import asyncio
 import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 
 from tests.chaos.evidence import JSON, Evidence, File, Letter, Line
-from tests.chaos.meta import CAPTION
+from tests.chaos.scan import leaks
 from tests.chaos.world import DATABASE, Site
 
 _UNFINISHED = ".incomplete"
@@ -30,10 +31,8 @@ async def gather(site: Site, database: MongoClient[JSON]) -> Evidence:
     letters, waiting = await _queues(site)
     lines: list[Line] = []
     surprises: Counter[str] = Counter()
-    leaks: Counter[str] = Counter()
     for service, log in site.logs.items():
         text = log.read_text(errors="replace")
-        leaks.update(f"{service}: {what}" for what in _leaked(text, site))
         for entry in _entries(text):
             if entry.get("event") == "message_media_updated":
                 lines.append(_line(entry))
@@ -49,7 +48,7 @@ async def gather(site: Site, database: MongoClient[JSON]) -> Evidence:
         waiting=waiting,
         lines=lines,
         surprises=surprises,
-        leaks=leaks,
+        leaks=await asyncio.to_thread(leaks, site),
     )
 
 
@@ -120,14 +119,3 @@ def _line(entry: JSON) -> Line:
 def _last(entry: JSON) -> str:
     text = str(entry.get("exception", "")).strip()
     return _PARTICULARS.sub("", text.splitlines()[-1])[:120].strip() if text else ""
-
-
-def _leaked(text: str, site: Site) -> Iterable[str]:
-    secrets = {
-        "an access token": site.operator.all_tokens,
-        "a caption": [CAPTION],
-        "a customer's phone number": ["155501100"],
-        "a customer's name": ["Customer 1"],
-        "the app secret": [site.secrets.app_secret],
-    }
-    return [what for what, words in secrets.items() if any(word in text for word in words)]

@@ -16,6 +16,7 @@ from tests.chaos.ledger import Ledger, Problem, Sent, draw_up
 from tests.chaos.meta import Traffic, send
 from tests.chaos.plan import Plan
 from tests.chaos.report import Report
+from tests.chaos.scan import keep_metrics
 from tests.chaos.settle import given_up_wrongly, put_right, settled, swept
 from tests.chaos.strikes import Strikes
 from tests.chaos.watch import Watch
@@ -80,6 +81,7 @@ class Run:
                 rests = await settled(world, watch, documents=len(due)) and rests
             with self._timed("check"):
                 await swept(world)
+                await keep_metrics(world)
                 self._storage_is_right = await site.operator.storage_is_right()
         return rests, retried
 

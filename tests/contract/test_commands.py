@@ -33,7 +33,21 @@ TARGETS = (
     "dlq",
     "dlq-replay",
     "dlq-purge",
+    "storage-prune",
+    "up",
+    "down",
+    "logs",
+    "ps",
+    "secrets",
+    "test-compose",
+    "doctor",
+    "retention",
+    "backup",
+    "restore",
+    "reencrypt",
 )
+IN_A_CONTAINER = "docker compose run --rm $([ -t 0 ] || echo --no-TTY) attache"
+OF_COMPOSE = ("up", "down", "logs", "ps", "secrets")
 
 
 def attache(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -130,6 +144,88 @@ def test_make_dlq_takes_what_the_contract_says(arguments: list[str], ends: str) 
 )
 def test_make_storage_prune_takes_an_age_and_removes_nothing_unless_told(given: list[str], command: str) -> None:
     assert made("storage-prune", *given).rstrip().endswith(command)
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        (["retention", "OLDER_THAN=90d"], 'attache retention --older-than "90d"'),
+        (
+            ["retention", "OLDER_THAN=90d", "KIND=image", "NUMBER=106540352242922", "APPLY=1"],
+            'attache retention --older-than "90d" --kind "image" --number "106540352242922" --apply',
+        ),
+        (["backup", "TO=/backups/today"], 'attache backup "/backups/today"'),
+        (["restore", "FROM=/backups/today"], 'attache restore "/backups/today"'),
+        (["doctor"], "attache doctor"),
+        (["reencrypt"], "attache reencrypt"),
+    ],
+)
+def test_the_targets_of_operations_call_attache(given: list[str], command: str) -> None:
+    assert " ".join(made(*given).split()).endswith(command)
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        (["dlq"], f"{IN_A_CONTAINER} dlq list"),
+        (["retry", "ID=m7k2exampleid"], f'{IN_A_CONTAINER} retry "m7k2exampleid"'),
+        (["retry", "ID=m7k2exampleid", "WHATSAPP_ACCESS_TOKEN=a-token"], f'{IN_A_CONTAINER} retry "m7k2exampleid"'),
+        (["instance-set", "NUMBER=1"], f'{IN_A_CONTAINER} instance-set "1"'),
+        (
+            ["instance-set", "NUMBER=1", "WHATSAPP_ACCESS_TOKEN=a-token"],
+            f'printf %s "$WHATSAPP_ACCESS_TOKEN" | {IN_A_CONTAINER} instance-set "1"',
+        ),
+    ],
+)
+def test_with_compose_the_same_targets_run_in_a_container_and_need_no_venv(given: list[str], command: str) -> None:
+    planned = made(*given, "COMPOSE=1")
+
+    assert " ".join(planned.split()) == command
+    assert not re.search(r"^(?:dlq|retry|instance-set|storage-prune):.*stamp", (ROOT / "Makefile").read_text(), re.M)
+
+
+@pytest.mark.parametrize("token", ["", "EAAGof-the-shell"])
+def test_with_compose_a_token_is_piped_in_and_is_no_setting_of_the_container(token: str, tmp_path: Path) -> None:
+    """`docker` here says what it was called with and what came in. Containers can be inspected."""
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\necho "$@"\ncat\n')
+    docker.chmod(0o755)
+
+    ran = subprocess.run(
+        ["make", "instance-set", "NUMBER=1", "COMPOSE=1"],  # noqa: S607 - whichever make there is
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "WHATSAPP_ACCESS_TOKEN": token},
+        cwd=ROOT,
+        input="EAAGof-the-file",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    called, came = ran.stdout.splitlines()
+    assert called == "compose run --rm --no-TTY attache instance-set 1"
+    assert came == (token or "EAAGof-the-file")
+
+
+@pytest.mark.parametrize("target", OF_COMPOSE)
+def test_the_targets_of_compose_need_no_venv(target: str) -> None:
+    assert re.search(rf"^{target}:  ## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        (["up"], 'DEMO="" deploy/compose.sh up'),
+        (["up", "DEMO=1"], 'DEMO="1" deploy/compose.sh up'),
+        (["down"], "deploy/compose.sh down"),
+        (["logs", "SERVICE=ingestor"], "deploy/compose.sh logs ingestor"),
+        (["ps"], "deploy/compose.sh ps"),
+        (["secrets"], "PYTHONPATH=deploy/secrets python3 -m secret_files"),
+        (["test-compose"], ".venv/bin/python -m tests.compose"),
+    ],
+)
+def test_the_targets_of_compose_call_one_program(given: list[str], command: str) -> None:
+    assert made(*given).strip() == command
 
 
 def test_exit_code_0_is_done_and_attache_key_prints_a_fernet_key() -> None:

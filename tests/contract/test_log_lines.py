@@ -88,10 +88,11 @@ async def test_lines_of_one_delivery_share_their_correlation_id(run: Run) -> Non
         "webhook-gateway",
         "ingestor",
         "previewer",
+        "media-server",
     }
 
 
-async def test_what_the_reconciler_sets_moving_has_a_correlation_id_of_its_own(world: World) -> None:
+async def test_what_the_reconciler_sets_moving_keeps_the_correlation_id_of_its_webhook(world: World) -> None:
     message = await world.send("zip", seed=9401)
     ended = await world.ended(message.id)
 
@@ -105,9 +106,8 @@ async def test_what_the_reconciler_sets_moving_has_a_correlation_id_of_its_own(w
         for line in world.stack.log_entries("ingestor")
         if line["event"] == "media.stranded" and line["messageId"] == message.id
     ]
-    assert len(again) == 1
-    assert again == set(found)
-    assert not again & begun
+    assert len(begun) == 1
+    assert again == set(found) == begun
 
 
 @pytest.mark.parametrize("what", ENDED)
@@ -147,11 +147,50 @@ async def test_attempt_is_on_the_lines_of_an_attempt(run: Run) -> None:
     assert {line["attempt"] for line in of_workers} == {1, 2}
 
 
+ON_EVERY_LINE = {"event", "level", "timestamp", "service", "correlationId"}
+OF_THE_ATTACHMENT = {"conversationId", "messageId", "mediaId", "phoneNumberId"}
+OF_A_CHANGE = {"status", "previousStatus", "revision", "kind"}
+
+
+@pytest.mark.parametrize("what", ENDED)
+async def test_message_media_updated_has_these_fields_and_no_others(run: Run, what: str) -> None:
+    first, *later = run.updates(what)
+
+    assert set(first) == ON_EVERY_LINE | OF_A_CHANGE | OF_THE_ATTACHMENT - {"conversationId"}
+    for line in later:
+        of_a_failure = {"code", "providerStatus"} if line["status"] in {"failed", "skipped"} else set()
+        of_an_attempt = {"attempt"} if line["service"] in {"ingestor", "previewer"} else set()
+        expected = ON_EVERY_LINE | OF_A_CHANGE | OF_THE_ATTACHMENT | of_a_failure
+        assert set(line) - of_an_attempt == expected, line
+        assert isinstance(line["revision"], int)
+        assert line["previousStatus"] is None or isinstance(line["previousStatus"], str)
+
+
+@pytest.mark.parametrize("what", ["refused", "healed", "second try"])
+async def test_failed_to_ingest_whatsapp_media_has_every_field_of_the_contract(run: Run, what: str) -> None:
+    types = {
+        "conversationId": str,
+        "messageId": str,
+        "mediaId": str,
+        "phoneNumberId": str,
+        "providerStatus": int,
+        "providerCode": int | None,
+        "code": str,
+        "attempt": int,
+        "willRetry": bool,
+    }
+
+    for line in failures(run, what):
+        assert set(line) >= ON_EVERY_LINE
+        assert [name for name, expected in types.items() if not isinstance(line[name], expected)] == []
+        assert line["level"] == ("warning" if line["willRetry"] else "error")
+
+
 async def test_code_and_provider_status_are_there_when_failed(run: Run) -> None:
     refused, broken = run.updates("refused")[-1], run.updates("broken")[-1]
 
     assert (refused["code"], refused["providerStatus"]) == ("provider_auth", 401)
-    assert (broken["code"], broken.get("providerStatus")) == ("preview_unreadable", None)
+    assert (broken["code"], broken["providerStatus"]) == ("preview_unreadable", None)
     assert run.updates("skipped")[-1]["code"] == "media_too_large"
 
 

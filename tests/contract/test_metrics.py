@@ -1,5 +1,8 @@
 """Section 4 of the contract, metrics: names, types and labels of every service, scraped over HTTP."""
 
+import json
+import time
+
 import pytest
 from prometheus_client.metrics_core import Metric
 
@@ -26,8 +29,11 @@ METRICS: tuple[tuple[str, str, set[str], tuple[str, ...]], ...] = (
     ("attache_media_age_seconds", "histogram", set(), ("previewer",)),
     ("attache_events_total", "counter", {"queue", "outcome"}, WORKERS),
     ("attache_event_seconds", "histogram", {"queue"}, WORKERS),
+    ("attache_event_lag_seconds", "histogram", {"queue"}, ("ingestor", "previewer")),
     ("attache_events_in_flight", "gauge", {"queue"}, WORKERS),
+    ("attache_events_capacity", "gauge", {"queue"}, WORKERS),
     ("attache_dead_letters", "gauge", {"queue"}, WORKERS),
+    ("attache_dead_letter_oldest_seconds", "gauge", {"queue"}, WORKERS),
     ("attache_preview_seconds", "histogram", {"kind", "outcome"}, ("previewer",)),
     ("attache_media_requests_total", "counter", {"what", "status"}, ("media-server",)),
     ("attache_media_request_seconds", "histogram", set(), ("media-server",)),
@@ -36,6 +42,13 @@ METRICS: tuple[tuple[str, str, set[str], tuple[str, ...]], ...] = (
     ("attache_storage_bytes_free", "gauge", set(), ("ingestor", "previewer", "media-server")),
     ("attache_documents", "gauge", {"status"}, ("media-server",)),
     ("attache_media_at_risk", "gauge", {"hours"}, ("media-server",)),
+    ("attache_media_overdue", "gauge", {"status"}, ("media-server",)),
+    ("attache_ingest_results_total", "counter", {"outcome", "attempt"}, ("ingestor",)),
+    ("attache_webhook_bytes_in_flight", "gauge", set(), ("webhook-gateway",)),
+    ("attache_webhook_bytes_capacity", "gauge", set(), ("webhook-gateway",)),
+    ("attache_time_seconds", "gauge", set(), SERVICES),
+    ("attache_ready", "gauge", {"check"}, SERVICES),
+    ("attache_storage_bytes_floor", "gauge", set(), ("ingestor",)),
 )
 QUEUES = {
     "webhook-gateway": {"webhook-gateway.unreadable"},
@@ -219,6 +232,50 @@ async def test_media_at_risk_is_counted_for_24_and_72_hours(run: Run) -> None:
     metric = await family(run, "media-server", "attache_media_at_risk")
 
     assert {sample.labels["hours"] for sample in metric.samples} == {"24", "72"}
+
+
+async def test_what_is_overdue_is_counted_in_the_states_that_are_not_final(run: Run) -> None:
+    metric = await family(run, "media-server", "attache_media_overdue")
+
+    assert {sample.labels["status"] for sample in metric.samples} == {"pending", "stored"}
+
+
+async def test_ends_of_ingestion_tell_the_first_attempt_from_later_ones(run: Run) -> None:
+    metric = await family(run, "ingestor", "attache_ingest_results_total")
+
+    assert {"stored", "skipped", "failed"} <= {sample.labels["outcome"] for sample in metric.samples}
+    assert {sample.labels["attempt"] for sample in metric.samples} == {"first", "later"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_service_tells_its_clock(run: Run, service: str) -> None:
+    before = time.time()
+
+    (told,) = values(await family(run, service, "attache_time_seconds"))
+
+    assert before <= told <= time.time()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_readiness_is_told_as_the_probe_tells_it(run: Run, service: str) -> None:
+    checks = json.loads(await text_of(run.world, service, "/readyz"))["checks"]
+
+    metric = await family(run, service, "attache_ready")
+
+    assert {sample.labels["check"]: bool(sample.value) for sample in metric.samples} == {
+        name: check["ok"] for name, check in checks.items()
+    }
+
+
+async def test_the_oldest_dead_letter_tells_its_age(run: Run) -> None:
+    for service, queue in (("ingestor", "ingestor.media-received"), ("webhook-gateway", "webhook-gateway.unreadable")):
+
+        async def known(service: str = service, queue: str = queue) -> list[float] | None:
+            found = values(await family(run, service, "attache_dead_letter_oldest_seconds"), queue=queue)
+            return found if any(found) else None
+
+        (age,) = await until(known)
+        assert 0 < age < 600
 
 
 async def test_websocket_clients_are_counted(run: Run) -> None:

@@ -12,7 +12,6 @@ import pytest
 from tests.contract.recorded_run import Run
 
 ROOT = Path(__file__).parents[2]
-STEP_4 = "step 4: operations"
 LATER = "a step after 5"
 
 NOT_YET_ROUTES = (
@@ -20,10 +19,6 @@ NOT_YET_ROUTES = (
     ("POST", "/api/session", LATER),
     ("DELETE", "/api/session", LATER),
     ("POST", "/api/conversations/{conversation}/uploads", LATER),
-)
-NOT_YET_TARGETS = (
-    ("up", STEP_4),
-    ("down", STEP_4),
 )
 NOT_YET_FILES = (("docs/asyncapi.yaml", LATER),)
 NOT_YET_STORAGE = (("s3", LATER), ("gs", LATER), ("az", LATER))
@@ -43,13 +38,6 @@ async def test_a_route_that_does_not_exist_yet_answers_404(run: Run, method: str
         async with admin.get("/api/openapi.json") as response:
             described = [re.sub(r"{\w+}", "{}", each) for each in (await response.json())["paths"]]
     assert re.sub(r"{\w+}", "{}", path) not in described
-
-
-@pytest.mark.parametrize(("target", "step"), NOT_YET_TARGETS)
-def test_a_make_target_that_does_not_exist_yet_is_unknown(target: str, step: str) -> None:
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-
-    assert target not in targets, f"arrived ({step})"
 
 
 @pytest.mark.parametrize(("name", "step"), NOT_YET_FILES)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.cli.doctor_settings import DoctorSettings
 from shared.settings import ServiceSettings, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +22,8 @@ COMMON_WRONG = {
     "PORT": "0",
     "LOG_LEVEL": "loud",
     "LOG_FORMAT": "xml",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "127.0.0.1:4318",
+    "OTEL_EXPORTER_OTLP_HEADERS": "a-key-without-a-name",
 }
 DATABASE_WRONG = {"MONGODB_URI": "127.0.0.1", "MONGODB_DATABASE": "a.b"}
 STORAGE_WRONG = {"STORAGE_URL": "s3://bucket/prefix"}
@@ -168,7 +171,7 @@ def test_the_message_names_every_wrong_setting_and_shows_no_secret(
 
     assert named(message) == set(service.wrong) - service.never_wrong
     assert set(service.wrong) | service.never_wrong == service.names, "a setting that this test does not know"
-    for secret in ("not-a-key", "fifteen-letter", "s" * 31, "sh0rt", FERNET_KEY, "EAAGexample"):
+    for secret in ("not-a-key", "fifteen-letter", "s" * 31, "sh0rt", FERNET_KEY, "EAAGexample", "without-a-name"):
         assert secret not in message
 
 
@@ -231,9 +234,12 @@ def test_the_real_process_stops_with_exit_code_2_and_one_message(service: Servic
     assert ended.stdout == ""
 
 
-def test_the_example_lists_every_setting_of_every_service_and_no_other() -> None:
+def test_the_example_lists_every_setting_of_services_doctor_and_compose_and_no_other() -> None:
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    services = set().union(*(service.names for service in SERVICES))
+    doctor = {name.upper() for name in DoctorSettings.model_fields}
+    compose = set(re.findall(r"\$\{([A-Z_]+):-", (ROOT / "docker-compose.yml").read_text(encoding="utf-8")))
 
     listed = re.findall(r"^#? ?([A-Z][A-Z0-9_]*)=", text, re.MULTILINE)
 
-    assert sorted(listed) == sorted(set().union(*(service.names for service in SERVICES)))
+    assert sorted(listed) == sorted(services | doctor | compose)

@@ -58,26 +58,32 @@ DEFAULTS: tuple[tuple[str, tuple[str, ...], Any], ...] = (
     ("PORT", ("ingestor",), 8082),
     ("PORT", ("previewer",), 8083),
     ("LOG_LEVEL", ALL, "info"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", ALL, None),
+    ("OTEL_EXPORTER_OTLP_HEADERS", ALL, None),
 )
 
 SECRETS: Mapping[str, dict[str, str]] = {
     "webhook_gateway": {
         "RABBITMQ_URL": "amqp://somebody:pa55word-1@broker.example/",
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=k3y-of-the-collector,tenant=one",
         "WHATSAPP_APP_SECRET": "first-app-secret",
         "WHATSAPP_VERIFY_TOKEN": "a-verify-token",
     },
     "ingestor": {
         "RABBITMQ_URL": "amqp://somebody:pa55word-1@broker.example/",
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=k3y-of-the-collector,tenant=one",
         "MONGODB_URI": "mongodb://somebody:pa55word-2@database.example/",
         "CREDENTIALS_ENCRYPTION_KEY": OLDER_KEY,
         "WHATSAPP_ACCESS_TOKEN": "EAAGexampleAccessToken1234",
     },
     "previewer": {
         "RABBITMQ_URL": "amqp://somebody:pa55word-1@broker.example/",
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=k3y-of-the-collector,tenant=one",
         "MONGODB_URI": "mongodb://somebody:pa55word-2@database.example/",
     },
     "media_server": {
         "RABBITMQ_URL": "amqp://somebody:pa55word-1@broker.example/",
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=k3y-of-the-collector,tenant=one",
         "MONGODB_URI": "mongodb://somebody:pa55word-2@database.example/",
         "CREDENTIALS_ENCRYPTION_KEY": OLDER_KEY,
         "FILES_SIGNING_SECRET": "another-signing-secret-of-32-bytes!",
@@ -262,6 +268,43 @@ def test_booleans_are_nothing_else(
     message = refused("ingestor", {"WHATSAPP_ALLOW_HTTP_GRAPH": text}, monkeypatch, capsys)
 
     assert named(message) == ["WHATSAPP_ALLOW_HTTP_GRAPH"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "collector",
+        "collector:4318",
+        "grpc://collector:4317",
+        "http://",
+        "http://c:99999",
+        "http://c/?a=1",
+        "http://c#a",
+    ],
+)
+@pytest.mark.parametrize("package", ALL)
+def test_a_malformed_address_of_a_collector_is_a_wrong_setting(
+    package: str, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = refused(package, {"OTEL_EXPORTER_OTLP_ENDPOINT": url}, monkeypatch, capsys)
+
+    assert named(message) == ["OTEL_EXPORTER_OTLP_ENDPOINT"]
+
+
+@pytest.mark.parametrize("text", ["k3y", "=k3y", "a=1,,b=2", "a=1,", "a b=1", "a=1\nb=2", "ä=1", "a=ö"])
+@pytest.mark.parametrize("package", ALL)
+def test_malformed_headers_for_a_collector_are_a_wrong_setting(
+    package: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = refused(package, {"OTEL_EXPORTER_OTLP_HEADERS": text}, monkeypatch, capsys)
+
+    assert named(message) == ["OTEL_EXPORTER_OTLP_HEADERS"]
+    assert "k3y" not in message
+
+
+@pytest.mark.parametrize("text", ["a=1", "a = 1 , b=", "Authorization=Bearer k3y==", "authorization=Basic%20abc%3D"])
+def test_headers_for_a_collector_are_pairs(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loaded("ingestor", {"OTEL_EXPORTER_OTLP_HEADERS": text}, monkeypatch)["OTEL_EXPORTER_OTLP_HEADERS"] == text
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs", "az"])

@@ -94,6 +94,42 @@ async def test_plain_http_to_another_host_is_allowed_when_asked_for_and_logged_l
     assert process.stderr.read_text() == ""
 
 
+async def test_counters_that_alerts_watch_are_there_before_the_first_event(seeding: Seeding, tmp_path: Path) -> None:
+    """An increase is seen only from what was there before."""
+    webhooks = ("accepted", "ignored", "parked", "unavailable", "unauthorized", "too_large", "incomplete")
+    kinds = ("image", "video", "audio", "voice", "document", "sticker")
+    gateway = {
+        "RABBITMQ_URL": seeding.environment["RABBITMQ_URL"],
+        "WHATSAPP_APP_SECRET": "an-app-secret",
+        "WHATSAPP_VERIFY_TOKEN": "a-verify-token",
+    }
+
+    async with service("webhook_gateway", gateway, tmp_path) as process:
+        told = await metrics_of(process)
+    async with seeding.started() as process:
+        told |= await metrics_of(process)
+
+    assert {
+        *(f'attache_webhooks_total{{outcome="{outcome}"}} 0.0' for outcome in webhooks),
+        *(f'attache_signature_errors_total{{reason="{each}"}} 0.0' for each in ("missing", "malformed", "mismatch")),
+        *(
+            f'attache_media_updates_total{{code="",kind="{kind}",service="webhook-gateway",status="pending"}} 0.0'
+            for kind in kinds
+        ),
+        *(
+            f'attache_ingest_results_total{{attempt="{attempt}",outcome="{outcome}"}} 0.0'
+            for outcome in ("stored", "linked", "skipped", "failed")
+            for attempt in ("first", "later")
+        ),
+    } <= told
+
+
+async def metrics_of(process: ServiceProcess) -> set[str]:
+    """The lines of its metrics."""
+    async with aiohttp.ClientSession(process.url) as client, client.get("/metrics") as response:
+        return set((await response.text()).splitlines())
+
+
 async def test_log_format_console_is_for_people_and_log_level_leaves_out_what_is_below(tmp_path: Path) -> None:
     environment = {
         "RABBITMQ_URL": f"amqp://somebody:pa55word@127.0.0.1:{closed_port()}/",

@@ -148,7 +148,11 @@ async def test_services_that_start_before_their_servers_and_lose_them_later_wait
         await eventually(services.ready)
         await services.make_ready("photo", seed=1)
 
-        # both go away in mid-flight and come back
+        # both go away in mid-flight and come back, the database as one that has no indexes
+        with MongoClient[dict[str, Any]](absent.mongodb_uri) as client:
+            messages = client[services.database_name]["messages"]
+            indexes = set(messages.index_information())
+            messages.drop_indexes()
         await asyncio.gather(absent.rabbitmq.kill(), absent.mongodb.kill())
         await eventually(lambda: services.complain_of("rabbitmq", FOR_RABBITMQ, SERVICES))
         await eventually(lambda: services.complain_of("mongodb", FOR_MONGODB, WITH_DATABASE))
@@ -158,6 +162,8 @@ async def test_services_that_start_before_their_servers_and_lose_them_later_wait
         await eventually(services.ready)
         await eventually(lambda: services.have_said("broker.reconnected", SERVICES))
         await eventually(lambda: services.have_said("database.back", WITH_DATABASE))
+        with MongoClient[dict[str, Any]](absent.mongodb_uri) as client:
+            assert set(client[services.database_name]["messages"].index_information()) == indexes
         await services.make_ready("photo", seed=2)
 
     assert {process.stderr.read_text() for process in services.processes.values()} == {""}

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,6 +125,14 @@ class World:
         """What `found` returns as soon as it is not None; fails after `seconds`."""
         deadline = time.monotonic() + seconds
         while (value := found()) is None:
+            assert time.monotonic() < deadline, f"nothing came within {seconds:g} s"
+            await asyncio.sleep(0.02)
+        return value
+
+    async def until_told(self, found: Callable[[], Awaitable[T | None]], *, seconds: float = 30) -> T:
+        """The same, for what has to be asked for."""
+        deadline = time.monotonic() + seconds
+        while (value := await found()) is None:
             assert time.monotonic() < deadline, f"nothing came within {seconds:g} s"
             await asyncio.sleep(0.02)
         return value

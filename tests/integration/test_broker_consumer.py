@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aio_pika import Message
@@ -96,6 +96,15 @@ async def outside(broker_url: str, broker: Broker) -> AsyncIterator[Onlooker]:
         yield outside
 
 
+def waits() -> tuple[float, float]:
+    """How many lags were measured, and how long all of them were."""
+    count, total = (
+        REGISTRY.get_sample_value(f"attache_event_lag_seconds_{part}", {"queue": INGEST.name})
+        for part in ("count", "sum")
+    )
+    return count or 0.0, total or 0.0
+
+
 async def publish(broker: Broker, event: Event | None = None, *, attempt: int = 1) -> None:
     await Publisher(broker).publish([event or make_media_received()], correlation_id="abc", attempt=attempt)
 
@@ -113,6 +122,41 @@ async def test_what_a_handled_event_caused_is_published_before_the_ack(broker: B
     assert handler.deliveries == [Delivery(attempt=1, redelivered=False, correlation_id="abc")]
     assert counted("ok") == before + 1
     assert await outside.is_empty(INGEST.name)
+
+
+async def test_the_lag_is_the_time_from_publication_to_the_first_taking(broker: Broker, outside: Onlooker) -> None:
+    message = event_message(make_media_received(), correlation_id="abc")
+    message.timestamp = datetime.now(UTC) - timedelta(seconds=90)
+    await Publisher(broker).send(INGEST.name, message)
+    count, seconds = waits()
+
+    async with consuming(broker, Script([STORED])):
+        await outside.take(PREVIEW.name)
+
+    assert waits()[0] == count + 1
+    assert 89 <= waits()[1] - seconds < 120
+
+
+@pytest.mark.parametrize("header", [{"x-attempt": 2}, {"x-resumed": True}, {"x-replayed": True}])
+async def test_a_retry_and_a_replay_have_no_lag(
+    broker: Broker, outside: Onlooker, header: dict[str, int | bool]
+) -> None:
+    message = event_message(make_media_received(), correlation_id="abc")
+    message.headers.update(header)
+    await Publisher(broker).send(INGEST.name, message)
+    before = waits()
+
+    async with consuming(broker, Script([STORED])):
+        await outside.take(PREVIEW.name)
+
+    assert waits() == before
+
+
+async def test_the_capacity_is_what_is_in_hand_at_most(broker: Broker) -> None:
+    async with consuming(broker, Script([]), prefetch=7):
+        capacity = REGISTRY.get_sample_value("attache_events_capacity", {"queue": INGEST.name})
+
+    assert capacity == 7
 
 
 async def test_an_event_to_be_retried_waits_in_the_queue_of_its_delay(broker: Broker, outside: Onlooker) -> None:

@@ -21,7 +21,7 @@ from shared.dead_letters.census import Census
 from shared.dead_letters.fates import Fates
 from shared.errors import ErrorCode
 from shared.media import Attachment, FailureStage, MediaStatus, Storage
-from shared.metrics import DEAD_LETTERS
+from shared.metrics import DEAD_LETTER_OLDEST_SECONDS, DEAD_LETTERS
 from shared.repository.messages import MessageRepository
 from shared.repository.mongo import Database, connect
 from shared.requeue import received_again
@@ -93,6 +93,10 @@ def gauge(queue: WorkQueue = INGEST) -> float:
     return float(DEAD_LETTERS.labels(queue.name)._value.get())
 
 
+def age(queue: WorkQueue = INGEST) -> float:
+    return float(DEAD_LETTER_OLDEST_SECONDS.labels(queue.name)._value.get())
+
+
 FAILED = {"status": MediaStatus.FAILED, "failure": make_failure()}
 
 
@@ -113,6 +117,31 @@ async def test_letters_whose_attachment_went_on_do_not_count(world: World) -> No
     await world.buried("mnew", **FAILED)
     await census.refresh()
     assert gauge() == 4, "a newcomer counts at once"
+
+
+async def test_the_age_is_that_of_the_oldest_letter_that_counts(world: World) -> None:
+    now = system_clock()
+    for name, hours, media in (("mready", 9, {"status": MediaStatus.READY}), ("mold", 3, FAILED), ("mnew", 1, FAILED)):
+        document = await world.document(name, **media)
+        gone_up = now - timedelta(hours=hours)
+        await world.pile.put(
+            INGEST.dead_letters, [letter(INGEST, id=f"l{name}", event=received_again(document), failed_at=gone_up)]
+        )
+    census = world.census()
+
+    await census.refresh()
+    assert age() == 0, "nobody has looked yet"
+    await census.once()
+    assert 3 * 3600 <= age() < 3 * 3600 + 60
+
+
+async def test_without_letters_that_count_the_age_is_0(world: World) -> None:
+    await world.buried("mready", status=MediaStatus.READY)
+    census = world.census()
+
+    await census.once()
+
+    assert (gauge(), age()) == (0, 0)
 
 
 async def test_while_somebody_reads_the_last_count_stands(world: World) -> None:

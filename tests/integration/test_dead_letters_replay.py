@@ -139,7 +139,7 @@ async def test_a_failed_attachment_begins_anew_and_its_event_goes_back_to_the_qu
     (event,) = await world.pile.drained(INGEST.name)
     assert decode(MediaReceived, event.body).media_id == "mfailed"
     assert event.headers["x-attempt"] == 1
-    assert set(event.headers) <= {"x-attempt", "x-delivery-count"}
+    assert set(event.headers) <= {"x-attempt", "x-replayed", "x-delivery-count"}
     assert event.correlation_id == "correlation-letter-mfailed"
     await world.pile.until_there_are(INGEST.dead_letters, 0)
 

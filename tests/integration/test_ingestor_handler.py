@@ -597,3 +597,17 @@ async def test_identities_that_a_webhook_ties_together_move_the_documents(world:
     conversations = {(await world.document(event)).conversation_id for event in (by_phone, by_user, both)}
     assert len(conversations) == 1
     assert {(await world.document(event)).media.revision for event in (by_phone, by_user)} == {2, 3}
+
+
+async def test_an_attempt_that_failed_before_there_was_a_document_is_told_too(world: World) -> None:
+    event = world.announced(photo(world))
+    delivery = Delivery(attempt=2, redelivered=False, correlation_id="abc")
+
+    with capture_logs() as lines:
+        decision = await world.handler.settle(event, RuntimeError("a defect"), delivery)
+
+    assert isinstance(decision, RetryIn)
+    (told,) = [line for line in lines if line["event"] == "Failed to ingest WhatsApp media"]
+    assert (told["mediaId"], told["messageId"], told["conversationId"]) == (event.media_id, event.message_id, None)
+    assert (told["code"], told["attempt"], told["willRetry"]) == ("internal", 2, True)
+    assert "a defect" not in str(told), "the text of a foreign exception may hold anything"

@@ -446,6 +446,32 @@ async def test_documents_are_counted_by_state(client: Client, messages: MessageR
     assert "attache_storage_bytes_free" in metrics
 
 
+async def test_what_is_not_ready_five_minutes_after_its_webhook_is_overdue(
+    client: Client, messages: MessageRepository
+) -> None:
+    now = system_clock()
+
+    def received(media_id: str, minutes_ago: float, attachment: Attachment) -> Attachment:
+        return attachment.model_copy(update={"id": media_id, "received_at": now - timedelta(minutes=minutes_ago)})
+
+    pending = make_message(MediaStatus.PENDING, stored=False)
+    await inserted(
+        messages,
+        received("mlate", 6, pending),
+        received("mlater", 600, pending),
+        received("mjustcame", 4, pending),
+        received("mnopreview", 6, make_message(MediaStatus.STORED)),
+        received("mready", 6, make_message()),
+        received("mskipped", 6, make_message(MediaStatus.SKIPPED, stored=False)),
+        received("mfailed", 6, failed(FailureStage.INGEST, ErrorCode.PROVIDER_AUTH, stored=False)),
+    )
+
+    metrics = await (await client.get("/metrics")).text()
+
+    assert 'attache_media_overdue{status="pending"} 2.0' in metrics
+    assert 'attache_media_overdue{status="stored"} 1.0' in metrics
+
+
 async def test_what_is_not_stored_and_close_to_its_deadline_is_counted_at_risk(
     client: Client, messages: MessageRepository
 ) -> None:

@@ -255,6 +255,22 @@ async def test_documents_are_counted_by_status(messages: MessageRepository) -> N
     }
 
 
+async def test_the_gauges_are_counted_without_reading_a_document(
+    messages: MessageRepository, database: Database
+) -> None:
+    for number in range(20):
+        await inserted(messages, make_attachment(id=f"m{number}"))
+    await database.command("profile", 2)
+
+    await messages.count_by_status()
+    await messages.count_overdue(received_before=NOW)
+
+    profile = database["system.profile"].find({"command.aggregate": "messages"})
+    read = [entry["docsExamined"] async for entry in profile]
+    assert len(read) == len(MediaStatus) + 2
+    assert set(read) == {0}
+
+
 async def test_pages_lose_and_repeat_nothing_among_equal_times(messages: MessageRepository, database: Database) -> None:
     for number in range(5):
         await inserted(messages, make_attachment(id=f"m{number}"))

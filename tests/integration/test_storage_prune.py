@@ -1,6 +1,7 @@
 """Only what no document refers to is removed, only when it is old, and only when told."""
 
 import hashlib
+import json
 import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -10,13 +11,17 @@ import pytest
 from pydantic import SecretStr
 
 from shared.clock import system_clock
+from shared.errors import StorageUnavailable
+from shared.media import MediaStatus, Storage
 from shared.release import Release
 from shared.repository.blob_rows import BlobRows
+from shared.repository.blobs import BlobRepository
 from shared.repository.mongo import connect, ensure_indexes
 from shared.repository.references import References
 from shared.storage.filesystem import FilesystemStore
 from shared.storage_check.census import Census
 from shared.storage_check.prune import Prune
+from tests.builders import make_attachment, make_media, make_original
 from tests.integration.store_worlds import StoreWorld
 
 MONTH, MINUTE = timedelta(days=30), timedelta(minutes=1)
@@ -39,8 +44,8 @@ async def world(mongodb_uri: str, mongodb_database: str, tmp_path: Path) -> Asyn
     client.close()
 
 
-def pruning(world: StoreWorld, *, older_than: timedelta = MONTH) -> Prune:
-    store = FilesystemStore(world.folder)
+def pruning(world: StoreWorld, *, older_than: timedelta = MONTH, store: FilesystemStore | None = None) -> Prune:
+    store = store or FilesystemStore(world.folder)
     references, rows = References(world.database), BlobRows(world.database)
     return Prune(
         references=references,
@@ -98,6 +103,11 @@ async def test_only_what_is_not_needed_and_old_is_removed(world: StoreWorld) -> 
     assert pruned.returncode == 0, pruned.stderr
     assert before - world.files() == gone | {orphan, old_thumb}
     assert pruned.stdout.endswith("Removed.\n")
+    (audit,) = [line for line in map(json.loads, pruned.stderr.splitlines()) if line["event"] == "storage.pruned"]
+    assert (audit["files"], audit["bytes"]) == (4, len(b"m-gone") + len(b"webp") + len(b"orphan") + len(b"webp"))
+    shown = [[cell.strip() for cell in line.strip("│").split("│")] for line in pruned.stdout.splitlines()]
+    assert ["originals with their previews", "3", "16 bytes"] in shown
+    assert ["previews alone", "1", "4 bytes"] in shown
     assert await world.database["blobs"].count_documents({}) == 2
     assert "there is nothing to remove" in again.stdout
 
@@ -172,3 +182,61 @@ async def test_a_file_that_a_document_shows_stays_though_the_digest_in_it_is_wro
     assert world.files() == before
     assert "there is nothing to remove" in pruned.stdout
     assert not released
+
+
+async def written(world: StoreWorld, content: bytes) -> bool:
+    """As the ingestor does: the row, the bytes, the document; then it looks whether they are live."""
+    sha256, key = hashlib.sha256(content).hexdigest(), world.original(content)
+    blobs, store = BlobRepository(world.database), FilesystemStore(world.folder)
+    blob = await blobs.reserve(sha256, key=key, size_bytes=len(content), mime_type="image/png")
+    async with store.workspace() as folder:
+        (folder / "bytes").write_bytes(content)
+        await store.put(folder / "bytes", blob.key)
+    original = make_original(key=blob.key, size_bytes=len(content), sha256=sha256)
+    media = make_media(status=MediaStatus.STORED, storage=Storage(original=original))
+    await world.database["messages"].insert_one(make_attachment(id="m-new", media=media).to_document())
+    return await blobs.is_live(sha256)
+
+
+async def test_a_writer_beside_the_removal_of_an_orphan_sees_that_it_goes(world: StoreWorld) -> None:
+    """Between the last look and the removal itself."""
+    content = b"the same bytes"
+    told: list[bool] = []
+
+    class Beside(FilesystemStore):
+        async def delete(self, key: str) -> None:
+            try:
+                told.append(await written(world, content))
+            except StorageUnavailable:
+                told.append(False)
+            await super().delete(key)
+
+    world.file(world.original(content), content)
+    prune = pruning(world, store=Beside(world.folder))
+    (orphan,) = [each async for each in prune.orphans(lambda: None)]
+
+    assert await prune.remove(orphan)
+
+    assert told == [False], "the writer does not rely on bytes that are gone"
+    assert world.files() == set()
+    assert await world.database["blobs"].count_documents({}) == 0
+
+
+async def test_a_writer_right_after_the_last_look_keeps_its_bytes(world: StoreWorld) -> None:
+    content = b"the same bytes"
+    told: list[bool] = []
+
+    class Beside(FilesystemStore):
+        async def size(self, key: str) -> int:
+            found = await super().size(key)
+            told.append(await written(world, content))
+            return found
+
+    world.file(world.original(content), content)
+    prune = pruning(world, store=Beside(world.folder))
+    (orphan,) = [each async for each in prune.orphans(lambda: None)]
+
+    assert not await prune.remove(orphan)
+
+    assert told == [True]
+    assert world.files() == {world.original(content)}

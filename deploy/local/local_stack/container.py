@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ from local_stack.ports import LOOPBACK
 from local_stack.rabbitmq import BrokerPorts, accepts_connections, amqp_url
 from local_stack.server import Program, Server
 
-_IMAGE = "rabbitmq:4-management"
+IMAGE = "rabbitmq:3.13-management"  # the one in docker-compose.yml, too
 _PULL_SECONDS = 600.0
 
 
@@ -23,7 +24,8 @@ async def docker_answers() -> bool:
 def containerised_broker(*, data: Path, log: Path, ports: BrokerPorts) -> Program:
     """A broker whose container and volume are named after the data folder, so that a restart finds its queues."""
     name = container_name(data)
-    published = [(ports.amqp, 5672), *([(ports.management, 15672)] if ports.management else [])]
+    wanted = ((ports.amqp, 5672), (ports.management, 15672), (ports.metrics, 15692))
+    published = [(outside, inside) for outside, inside in wanted if outside is not None]
     url = amqp_url(ports.amqp)
     return Program(
         name="rabbitmq",
@@ -33,9 +35,9 @@ def containerised_broker(*, data: Path, log: Path, ports: BrokerPorts) -> Progra
             *("docker", "run", "--rm", "--name", name, "--hostname", "attache"),
             *("--volume", f"{name}:/var/lib/rabbitmq"),
             *(f"--publish={LOOPBACK}:{outside}:{inside}" for outside, inside in published),
-            _IMAGE,
+            IMAGE,
         ],
-        environment=base_environment(),
+        environment=_environment(),
         directory=data,
         log=log,
         is_ready=lambda: accepts_connections(ports.amqp),
@@ -73,8 +75,14 @@ class ContainerServer(Server):
         return container_name(self.program.directory)
 
 
+def _environment() -> dict[str, str]:
+    # Which engine: rootless Docker, a remote one and other contexts are told by the shell.
+    engine = {name: value for name, value in os.environ.items() if name.startswith("DOCKER_")}
+    return {**base_environment(), **engine}
+
+
 async def _docker(*arguments: str) -> int:
     process = await asyncio.to_thread(
-        subprocess.run, ["docker", *arguments], capture_output=True, check=False, env=base_environment()
+        subprocess.run, ["docker", *arguments], capture_output=True, check=False, env=_environment()
     )
     return process.returncode

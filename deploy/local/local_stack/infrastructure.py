@@ -32,6 +32,7 @@ class Infrastructure:
     rabbitmq: Server
     mongodb: Server
     rabbitmq_management_url: str | None  # for the user guest, as the broker itself
+    rabbitmq_metrics_url: str | None = None  # for Prometheus
 
     @property
     def rabbitmq_url(self) -> str:
@@ -49,18 +50,21 @@ async def infrastructure(
     *,
     default_ports: bool = False,
     management: bool = False,
+    metrics: bool = False,
     disposable: bool = False,
 ) -> AsyncIterator[Infrastructure]:
     """Run both servers with their data below `data`; whatever was started has stopped when the block is left.
 
-    default_ports: 5672 and 27017 when they are free. management: RabbitMQ's HTTP API as well. disposable: nobody needs
-    the data afterwards, so the servers are killed rather than stopped, which is quicker. Raises StackError with a text
-    for the person at the terminal.
+    default_ports: 5672 and 27017 when they are free. management: RabbitMQ's HTTP API as well. metrics: its plugin for
+    Prometheus as well. disposable: nobody needs the data afterwards, so the servers are killed rather than stopped,
+    which is quicker. Raises StackError with a text for the person at the terminal.
     """
     data = prepare_folder(data)
     async with open_guard(data, "infrastructure") as guard:
         mongod = find_mongod()
-        ports = choose_ports(guard.ports, _RABBITMQ_PORT if default_ports else None, management=management)
+        ports = choose_ports(
+            guard.ports, _RABBITMQ_PORT if default_ports else None, management=management, metrics=metrics
+        )
         rabbitmq = await _rabbitmq(data, ports, guard, progress)
         database_port = guard.ports.choose(_MONGODB_PORT if default_ports else None)
         database = Server(mongodb(mongod, data=data, log=data / "logs" / "mongodb.log", port=database_port), guard)
@@ -72,6 +76,7 @@ async def infrastructure(
                 rabbitmq=rabbitmq,
                 mongodb=database,
                 rabbitmq_management_url=f"http://{LOOPBACK}:{ports.management}" if ports.management else None,
+                rabbitmq_metrics_url=f"http://{LOOPBACK}:{ports.metrics}" if ports.metrics else None,
             )
         finally:
             if disposable:

@@ -58,6 +58,9 @@ def mongodb(mongod: Path, *, data: Path, log: Path, port: int) -> Program:
             "--quiet",
             *("--wiredTigerCacheSizeGB", "0.5"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # A slow operation would be logged with its whole document: names, phone numbers, captions.
+            *("--slowms", "2147483647"),
+            *("--slowOpSampleRate", "0"),  # a slow query is logged with what it asks for: phone numbers, names
         ],
         environment=base_environment(),
         directory=data,

@@ -23,6 +23,10 @@ log.file.level = info
 """
 # The first words of an AMQP 0-9-1 conversation: the client names the protocol, the broker answers with a method.
 _PROTOCOL_HEADER, _METHOD_FRAME = b"AMQP\x00\x00\x09\x01", b"\x01"
+_METRICS = """\
+prometheus.tcp.ip = {host}
+prometheus.tcp.port = {port}
+"""
 _MANAGEMENT = """\
 management.tcp.ip = {host}
 management.tcp.port = {port}
@@ -37,15 +41,17 @@ class BrokerPorts:
     distribution: int
     epmd: int
     management: int | None  # its HTTP API is a plugin; with it the broker takes five seconds longer to stop
+    metrics: int | None = None  # for Prometheus, a plugin too
 
 
-def choose_ports(ports: Ports, preferred: int | None, *, management: bool) -> BrokerPorts:
+def choose_ports(ports: Ports, preferred: int | None, *, management: bool, metrics: bool = False) -> BrokerPorts:
     """Free ports; only AMQP has a well-known one worth having."""
     return BrokerPorts(
         amqp=ports.choose(preferred),
         distribution=ports.choose(),
         epmd=ports.choose(),
         management=ports.choose() if management else None,
+        metrics=ports.choose() if metrics else None,
     )
 
 
@@ -77,11 +83,15 @@ def broker(server: Path, *, data: Path, log: Path, ports: BrokerPorts) -> Progra
     folder = data / "rabbitmq"
     folder.mkdir(parents=True, exist_ok=True)
     configuration, plugins = folder / "rabbitmq.conf", folder / "enabled_plugins"
-    settings = _CONFIGURATION.format(host=LOOPBACK, port=ports.amqp)
+    settings, enabled = _CONFIGURATION.format(host=LOOPBACK, port=ports.amqp), []
     if ports.management is not None:
         settings += _MANAGEMENT.format(host=LOOPBACK, port=ports.management)
+        enabled.append("rabbitmq_management")
+    if ports.metrics is not None:
+        settings += _METRICS.format(host=LOOPBACK, port=ports.metrics)
+        enabled.append("rabbitmq_prometheus")
     configuration.write_text(settings)
-    plugins.write_text("[rabbitmq_management].\n" if ports.management is not None else "[].\n")
+    plugins.write_text(f"[{','.join(enabled)}].\n")
     url = amqp_url(ports.amqp)
     return Program(
         name="rabbitmq",

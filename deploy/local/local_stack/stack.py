@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,12 @@ class Stack:
         """SIGKILL."""
         await self._servers[name].kill()
 
+    def configure(self, name: str, settings: Mapping[str, str]) -> None:
+        """These settings, besides those it has, from its next start on; an empty one is as if it were not given."""
+        server = self._servers[name]
+        environment = {**server.program.environment, **settings, **_address(server)}
+        server.program = replace(server.program, environment=environment)
+
     def exit_code(self, name: str) -> int | None:
         """How its last run ended; None while it runs."""
         return self._servers[name].exit_code
@@ -87,6 +93,10 @@ class Stack:
         """The name of a service that has ended, as soon as there is one."""
         await wait_until(lambda: any(self.exit_code(name) is not None for name in self.names))
         return next(name for name in self.names if self.exit_code(name) is not None)
+
+
+def _address(server: Server) -> Mapping[str, str]:
+    return {name: server.program.environment[name] for name in ("HOST", "PORT")}
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from ingestor.app import SERVICE, build_app
 from ingestor.settings import Settings
 from shared.logs import configure_logging
 from shared.settings import load_settings
+from shared.tracing import exporting
 from shared.web import run
 
 
@@ -11,7 +12,8 @@ def main() -> None:
     """Run until told to stop; exit with code 2 when a setting is wrong."""
     settings = load_settings(Settings)
     configure_logging(settings, service=SERVICE)
-    run(build_app(settings), settings)
+    with exporting(settings, service=SERVICE):
+        run(build_app(settings), settings)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from ingestor.heal import Healer
 from ingestor.hosts import AllowedHosts, PublicAddresses
 from ingestor.identities import IdentityHandler
 from ingestor.leftovers import Leftovers
+from ingestor.metrics import STORAGE_BYTES_FLOOR
 from ingestor.probe import Probe
 from ingestor.reconcile import Reconciler
 from ingestor.register import Register
@@ -85,6 +86,7 @@ def build_app(settings: Settings) -> web.Application:
             store = open_store(app, settings)
             release = Release(database=database, store=store, clock=system_clock)
             room = Room(store, floor_bytes=settings.storage_min_free_bytes)
+            STORAGE_BYTES_FLOOR.set(settings.storage_min_free_bytes)
             app[CHECKS]["storage"] = room.check
 
             publisher = Publisher(broker)

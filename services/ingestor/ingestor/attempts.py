@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
-from ingestor.metrics import INGEST_ATTEMPTS
+from ingestor.metrics import INGEST_ATTEMPTS, INGEST_RESULTS
 from shared.errors import ErrorCode
 from shared.events import MediaReceived
 from shared.media import Attachment
+
+_ENDS = frozenset({"stored", "linked", "skipped", "failed"})
 
 
 class Attempts:
@@ -13,6 +15,9 @@ class Attempts:
 
     def __init__(self) -> None:
         self._configured: frozenset[str] = frozenset()
+        for outcome in _ENDS:  # at 0 from the start: increase() sees no first event of a series that begins with it
+            for attempt in ("first", "later"):
+                INGEST_RESULTS.labels(outcome, attempt)
 
     def configure(self, numbers: Iterable[str]) -> None:
         """Learn which numbers are configured."""
@@ -34,3 +39,5 @@ class Attempts:
             "" if provider_status is None else str(provider_status),
             number if number in self._configured else "other",
         ).inc()
+        if outcome in _ENDS and isinstance(attachment, Attachment):
+            INGEST_RESULTS.labels(outcome, "first" if attachment.media.attempts <= 1 else "later").inc()

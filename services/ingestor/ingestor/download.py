@@ -13,6 +13,7 @@ from ingestor.hosts import AllowedHosts
 from shared.errors import ErrorCode, PipelineError, TransientError
 from shared.graph.client import HEADERS, at_most
 from shared.graph.errors import classify, dead_link, read_error, wait_asked_for
+from shared.tracing import annotate
 
 _MOST_HOPS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -82,6 +83,7 @@ class Downloader:
 
 
 async def _refuse_unless_ok(response: aiohttp.ClientResponse) -> None:
+    annotate({"http.response.status_code": response.status})
     if response.status == 200:
         return
     if response.status in _DEAD_LINK:

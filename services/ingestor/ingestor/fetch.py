@@ -3,7 +3,9 @@
 import time
 from pathlib import Path
 
+from opentelemetry.trace import SpanKind
 from pydantic import SecretStr
+from yarl import URL
 
 from ingestor.admission import Admission
 from ingestor.download import Downloader, LinkRefused
@@ -17,7 +19,7 @@ from shared.errors import (
     PipelineError,
     TransientError,
 )
-from shared.graph.client import Graph, MediaLocation
+from shared.graph.client import Graph, MediaLocation, asked_of
 from shared.keys import Folder, original_key
 from shared.media import Attachment, Original
 from shared.repository.blobs import BlobRepository
@@ -25,6 +27,7 @@ from shared.repository.instances import Credentials, InstanceRepository
 from shared.sniff import shown_type, sniff
 from shared.storage.port import ObjectStore
 from shared.storage.staging import StagedFile, stage
+from shared.tracing import annotate, span
 
 _FEW_RETRIES = 3
 
@@ -128,11 +131,17 @@ class Fetcher:
     async def _staged(self, location: MediaLocation, access_token: SecretStr, workspace: Path) -> StagedFile:
         """Reading stops at the announced size, or at our limit where none was announced: a body may be endless."""
         announced = location.size_bytes
-        async with self._downloader.open(location.url, access_token=access_token) as body:
+        with span("GET original", kind=SpanKind.CLIENT, attributes=asked_of(location.url)):
+            return await self._streamed(location.url, access_token, workspace, announced)
+
+    async def _streamed(self, url: URL, access_token: SecretStr, workspace: Path, announced: int | None) -> StagedFile:
+        async with self._downloader.open(url, access_token=access_token) as body:
             try:
-                return await stage(
+                staged = await stage(
                     body.chunks, workspace / "original", limit=self._max_bytes if announced is None else announced
                 )
+                annotate({"http.response.body.size": staged.size_bytes})
+                return staged
             except ObjectTooLarge:
                 if announced is not None:
                     msg = f"Meta announced {announced} bytes and sent more"
@@ -148,7 +157,8 @@ class Fetcher:
             size_bytes=staged.size_bytes,
             mime_type=sniffed.mime_type,
         )
-        await self._store.put(staged.path, blob.key)
+        with span("store original", attributes={"attache.size_bytes": staged.size_bytes}):
+            await self._store.put(staged.path, blob.key)
         return Original(
             key=blob.key,
             mime_type=shown_type(sniffed.mime_type, attachment.media.declared.mime_type),

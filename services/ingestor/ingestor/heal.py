@@ -119,7 +119,8 @@ class Healer:
     async def _heal(self, cures: Sequence[Cure]) -> int:
         healed = 0
         async for attachment in self._healable.cured(cures, now=self._clock()):
-            with structlog.contextvars.bound_contextvars(correlationId=(correlation_id := new_correlation_id())):
+            correlation_id = attachment.correlation_id or new_correlation_id()
+            with structlog.contextvars.bound_contextvars(correlationId=correlation_id):
                 change = await self._messages.change(attachment, ingest_again(now=self._clock()))
                 if change is None:  # another ingestor, or a person, was faster
                     continue
@@ -145,6 +146,9 @@ class Healer:
             failure, deadline = attachment.media.failure, attachment.media.deadline
             if failure is None or deadline is None:  # not what was asked for
                 continue
-            change = await self._messages.change(attachment, mark_failed(expired(failure, deadline=deadline, now=now)))
-            if change is not None:
-                self._announcer.announce(change)
+            correlation_id = attachment.correlation_id or new_correlation_id()
+            with structlog.contextvars.bound_contextvars(correlationId=correlation_id):
+                move = mark_failed(expired(failure, deadline=deadline, now=now))
+                change = await self._messages.change(attachment, move)
+                if change is not None:
+                    self._announcer.announce(change)

@@ -45,7 +45,8 @@ class Reconciler:
         now = self._clock()
         moved = 0
         async for attachment in self._messages.stranded(now):
-            with structlog.contextvars.bound_contextvars(correlationId=(correlation_id := new_correlation_id())):
+            correlation_id = attachment.correlation_id or new_correlation_id()
+            with structlog.contextvars.bound_contextvars(correlationId=correlation_id):
                 claimed = await self._claimed(attachment)
                 if claimed is not None:
                     await self._publish(claimed, correlation_id)

@@ -7,6 +7,7 @@ import structlog
 
 from ingestor.attempts import Attempts
 from ingestor.relocation import Relocation
+from shared.correlation import correlation_id
 from shared.erase import Eraser
 from shared.errors import ErrorCode
 from shared.events import MediaReceived, Rejection
@@ -131,6 +132,7 @@ class Register:
             file_name=event.file_name,
             sent_at=event.sent_at,
             received_at=event.received_at,
+            correlation_id=correlation_id(),
             media=Media(
                 status=MediaStatus.FAILED if rejected else MediaStatus.PENDING,
                 revision=1,

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field
 from shared.fernet_keys import FERNET_KEYS_EXPECTED, FernetKeys
 from shared.graph.settings import GraphSettings
 from shared.setting_types import AccessToken, CommaList, OnRevoke, WholeNumber
-from shared.settings import Problem, WorkerSettings
+from shared.settings import Problem
+from shared.storage_settings import WorkerSettings
 
 _SEED = ("WHATSAPP_ACCESS_TOKEN", "WHATSAPP_PHONE_NUMBER_ID")
 

@@ -60,6 +60,7 @@ class Settlement:
             deadline = current.media.deadline if current is not None else now + self._lifetime
             decision = self._policy.decide(error, attempt=delivery.attempt, deadline=deadline, now=now)
             if current is None:  # it failed before there was a document
+                self._tell_without_document(event, decision, delivery, error)
                 return decision
             if current.media.status is not MediaStatus.PENDING or current.media.attempts > delivery.attempt:
                 return Settled()
@@ -111,6 +112,30 @@ class Settlement:
             attachment,
             code=failure.code if failure else None,
             provider_status=failure.provider_status if failure else None,
+        )
+
+    def _tell_without_document(
+        self, event: MediaReceived, decision: RetryIn | DeadLetter, delivery: Delivery, error: Exception
+    ) -> None:
+        cause = decision if isinstance(decision, DeadLetter) else given_up(error)
+        will_retry = isinstance(decision, RetryIn)
+        tell = log.warning if will_retry else log.error
+        tell(
+            "Failed to ingest WhatsApp media",
+            conversationId=None,
+            messageId=event.message_id,
+            mediaId=event.media_id,
+            phoneNumberId=event.phone_number_id,
+            providerStatus=cause.provider_status,
+            providerCode=cause.provider_code,
+            code=cause.code.value,
+            reason=cause.reason,
+            attempt=delivery.attempt,
+            willRetry=will_retry,
+            next="it is tried again by itself" if will_retry else "once the reason is mended: make dlq-replay",
+        )
+        self._attempts.count(
+            "retry" if will_retry else "failed", event, code=cause.code, provider_status=cause.provider_status
         )
 
 

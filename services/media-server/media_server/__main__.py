@@ -4,6 +4,7 @@ from media_server.app import build_app
 from media_server.settings import Settings
 from shared.logs import configure_logging
 from shared.settings import load_settings
+from shared.tracing import exporting
 from shared.web import run
 
 
@@ -11,7 +12,8 @@ def main() -> None:
     """Serve until told to stop."""
     settings = load_settings(Settings)
     configure_logging(settings, service="media-server")
-    run(build_app(settings), settings)
+    with exporting(settings, service="media-server"):
+        run(build_app(settings), settings)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import asyncio
 
 from aiohttp import web
 
-from media_server.access_log import access_log
 from media_server.api.auth import TOKENS, Tokens
 from media_server.api.routes import API_ROUTES
 from media_server.files import Files
@@ -37,7 +36,7 @@ def build_app(settings: Settings, *, clock: Clock = system_clock) -> web.Applica
     app[LINKS] = links
     app[STOPPING] = asyncio.Event()
     app[LIVE] = Live(links=links, clock=clock)
-    app.middlewares.extend((access_log, problems))
+    app.middlewares.append(problems)
     app.router.add_routes([*API_ROUTES, web.get("/media/{token}/{fileName}", files.get)])
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(say_goodbye)

@@ -14,6 +14,7 @@ from media_server.metrics import WEBSOCKET_CLIENTS
 from media_server.signing import Links
 from shared.clock import Clock
 from shared.events import MediaErased, MediaUpdated
+from shared.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -79,15 +80,29 @@ class Live:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             log.warning("live.event_not_understood", reason=type(error).__name__)
             return
-        for watcher in interested:
-            watcher.offer(frame)
+        media = message.get("media", {})
+        with span("show media.updated", attributes={"attache.media_id": event.id, "attache.clients": len(interested)}):
+            for watcher in interested:
+                watcher.offer(frame)
+            log.info(
+                "media_updated.shown",
+                clients=len(interested),
+                revision=media.get("revision"),
+                status=media.get("status"),
+                mediaId=event.id,
+                messageId=message.get("messageId"),
+                conversationId=conversation_id,
+                phoneNumberId=message.get("phoneNumberId"),
+            )
 
     def show_erased(self, event: MediaErased) -> None:
         """Queue that an attachment is gone. Without a conversation it goes to everyone: it says nothing but the id."""
         frame = json.dumps({"type": "message_erased", "id": event.id})
-        for watcher in self._watchers:
-            if event.conversation_id is None or watcher.wants(event.conversation_id):
-                watcher.offer(frame)
+        told = [w for w in self._watchers if event.conversation_id is None or w.wants(event.conversation_id)]
+        for watcher in told:
+            watcher.offer(frame)
+        if told:
+            log.info("media_erased.shown", clients=len(told), mediaId=event.id, conversationId=event.conversation_id)
 
     def frame(self, message: dict[str, Any]) -> str:
         """The text frame for a message as `public_json` gives it."""

@@ -14,6 +14,11 @@ MEDIA_REQUEST_SECONDS = Histogram(
 )
 WEBSOCKET_CLIENTS = Gauge("attache_websocket_clients", "Clients of the live view that are connected now.")
 DOCUMENTS = Gauge("attache_documents", "Attachments in each state, read from the documents.", ("status",))
+MEDIA_OVERDUE = Gauge(
+    "attache_media_overdue",
+    "Attachments in a state that is not final whose webhook came more than 5 minutes ago.",
+    ("status",),
+)
 MEDIA_AT_RISK = Gauge(
     "attache_media_at_risk",
     "Attachments that are not stored yet, could still be, and have less time left than this until Meta deletes them.",

@@ -8,8 +8,8 @@ import structlog
 from aiohttp import WSCloseCode, web
 from yarl import URL
 
+from media_server.gauges import Census, at_risk, overdue
 from media_server.merges import follow_merges
-from media_server.metrics import DOCUMENTS, MEDIA_AT_RISK
 from media_server.settings import Settings
 from media_server.state import (
     ANNOUNCER,
@@ -47,7 +47,6 @@ from shared.web import CHECKS, REFRESHES, Resource
 log = structlog.get_logger(__name__)
 
 SERVICE = "media-server"
-AT_RISK_HOURS = (24, 72)
 
 
 def database(settings: Settings) -> Resource:
@@ -56,20 +55,17 @@ def database(settings: Settings) -> Resource:
     async def resource(app: web.Application) -> AsyncIterator[None]:
         async with open_database(app, settings) as opened:
             messages, failed = MessageRepository(opened), FailedMedia(opened)
-
-            async def count() -> None:
-                for status, number in (await messages.count_by_status()).items():
-                    DOCUMENTS.labels(status.value).set(number)
-                for hours, number in (await failed.at_risk(app[CLOCK](), AT_RISK_HOURS)).items():
-                    MEDIA_AT_RISK.labels(str(hours)).set(number)
-
             app[DATABASE] = opened
             app[MESSAGES] = messages
             app[LISTING] = Listing(opened)
             app[CONVERSATIONS] = ConversationRepository(opened)
             app[INSTANCES] = InstanceRepository(opened, settings.credentials_encryption_key)
             app[REFUSALS] = Refusals(opened)
-            app[REFRESHES].append(count)
+            app[REFRESHES] += [
+                at_risk(failed, app[CLOCK]),
+                overdue(messages, app[CLOCK]),
+                Census(messages).refresh,
+            ]
             merges = follow_merges(app[LIVE], app[LISTING])
             async with background(asyncio.create_task(database_ready(opened)), asyncio.create_task(merges)):
                 yield

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field, SecretStr
 from shared.fernet_keys import FERNET_KEYS_EXPECTED, FernetKeys
 from shared.graph.settings import GraphSettings
 from shared.setting_types import WholeNumber
-from shared.settings import Problem, StorageSettings
+from shared.settings import Problem
+from shared.storage_settings import StorageSettings
 
 _SECRET_BYTES = 32
 _TOKEN_CHARACTERS = 16

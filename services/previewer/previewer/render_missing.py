@@ -18,6 +18,7 @@ from shared.sniff import sniff
 from shared.storage.os_errors import storage_error
 from shared.storage.port import ByteRange, ObjectStore
 from shared.storage.staging import HEAD_BYTES
+from shared.tracing import span
 
 _MOST_CRASHES = 3
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
@@ -66,7 +67,8 @@ class RenderMissing:
     async def _rendered(self, blob: Blob, specs: tuple[RenditionSpec, ...]) -> Blob:
         async with self._store.as_file(blob.key) as source, self._store.workspace() as workspace:
             try:
-                rendered = await self._sandbox.render(source, workspace, specs, blob.mime_type)
+                with span("render previews", attributes={"attache.mime_type": blob.mime_type}):
+                    rendered = await self._sandbox.render(source, workspace, specs, blob.mime_type)
             except PreviewCrashed:
                 await self._blobs.crashed(blob.id)
                 raise
@@ -76,7 +78,8 @@ class RenderMissing:
                 raise storage_error(error) from error
             keys = {file.name: _key(file, blob.id) for file in rendered.files}
             await self._blobs.rendering(blob, keys=keys.values())
-            made = {file.name: await self._kept(file, keys[file.name]) for file in rendered.files}
+            with span("store previews", attributes={"attache.files": len(rendered.files)}):
+                made = {file.name: await self._kept(file, keys[file.name]) for file in rendered.files}
         if not await self._blobs.rendered(blob, facts=rendered.facts, renditions=made):
             await self._blobs.leave(blob, keys=keys.values())
             msg = "the file was removed while its preview was made; if another message has it too, it is stored anew"

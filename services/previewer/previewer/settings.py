@@ -5,7 +5,7 @@ import os
 from pydantic import Field
 
 from shared.setting_types import WholeNumber
-from shared.settings import WorkerSettings
+from shared.storage_settings import WorkerSettings
 
 
 class Settings(WorkerSettings):

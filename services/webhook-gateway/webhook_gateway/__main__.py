@@ -2,6 +2,7 @@
 
 from shared.logs import configure_logging
 from shared.settings import load_settings
+from shared.tracing import exporting
 from shared.web import run
 from webhook_gateway.app import build_app
 from webhook_gateway.settings import Settings
@@ -11,7 +12,8 @@ def main() -> None:
     """Run the gateway until it is told to stop."""
     settings = load_settings(Settings)
     configure_logging(settings, service="webhook-gateway")
-    run(build_app(settings), settings)
+    with exporting(settings, service="webhook-gateway"):
+        run(build_app(settings), settings)
 
 
 if __name__ == "__main__":

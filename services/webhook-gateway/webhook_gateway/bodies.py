@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
+from prometheus_client import Gauge
 
 _BODY_SECONDS = 30.0
 """A body that trickles in slower than this holds a connection for nothing."""
 _AT_ONCE = 16
 """How many bodies of the largest size are held at once; of the usual size it is thousands."""
+
+BYTES_IN_FLIGHT = Gauge("attache_webhook_bytes_in_flight", "Bytes of webhooks that are on their way or in hand now.")
+BYTES_CAPACITY = Gauge("attache_webhook_bytes_capacity", "Room for them; beyond it the slowest is answered 503.")
 
 
 class TooLarge(Exception):
@@ -46,6 +50,8 @@ class Bodies:
         self._budget_bytes = max_body_bytes * _AT_ONCE
         self._held: dict[_Held, None] = {}  # in the order in which they began
         self._all_bytes = 0
+        BYTES_CAPACITY.set(self._budget_bytes)
+        BYTES_IN_FLIGHT.set_function(lambda: self._all_bytes)
 
     @asynccontextmanager
     async def of(self, request: web.Request) -> AsyncIterator[bytes]:

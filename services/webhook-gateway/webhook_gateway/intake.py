@@ -18,7 +18,7 @@ from shared.broker.topology import UNREADABLE
 from shared.clock import Clock
 from shared.errors import ErrorCode
 from shared.events import Event, MediaReceived, MessageRevoked
-from shared.media import MediaStatus
+from shared.media import MediaKind, MediaStatus
 from shared.metrics import MEDIA_UPDATES
 from shared.setting_types import OnRevoke
 from webhook_gateway.whatsapp import Parsed, Unreadable, parse
@@ -64,6 +64,8 @@ class Intake:
         self._publisher = publisher
         self._clock = clock
         self._on_revoke = on_revoke
+        for kind in MediaKind:  # at 0 from the start, so that increase() sees the first, too
+            MEDIA_UPDATES.labels(service=SERVICE, status=MediaStatus.PENDING, kind=kind, code="")
 
     async def take(self, body: bytes, *, correlation_id: str, received_at: datetime | None = None) -> Receipt:
         """Return when all of it is safe in the broker; raise `PublishFailed` when a confirm is missing.

@@ -12,13 +12,14 @@ from aiohttp import web
 from prometheus_client import Counter, Histogram
 from pydantic import SecretStr
 
+from shared.access_log import TOLD
 from shared.broker.publisher import PublishFailed
-from shared.ids import new_correlation_id
+from shared.correlation import correlation_id
 from shared.metrics import SIGNATURE_ERRORS
 from webhook_gateway.bodies import Bodies, Incomplete, NoRoom, TooLarge
-from webhook_gateway.intake import Intake
+from webhook_gateway.intake import Intake, Taken
 from webhook_gateway.problems import problem
-from webhook_gateway.signature import signature_problem
+from webhook_gateway.signature import SignatureProblem, signature_problem
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,7 @@ WEBHOOK_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 PATH = "/webhooks/whatsapp"
+_NOT_TAKEN = ("unavailable", "unauthorized", "too_large", "incomplete")
 _AGAIN = {"Retry-After": "5"}
 
 
@@ -47,6 +49,11 @@ class Webhooks:
         self._verify_token = verify_token
         self._max_body_bytes = max_body_bytes
         self._bodies = Bodies(max_body_bytes=max_body_bytes)
+        # at 0 from the start: increase() sees no first event of a series that begins with it
+        for outcome in (*Taken, *_NOT_TAKEN):
+            WEBHOOKS.labels(outcome)
+        for reason in SignatureProblem:
+            SIGNATURE_ERRORS.labels(reason)
 
     async def verify(self, request: web.Request) -> web.Response:
         """Echo Meta's challenge to whoever knows the verify token."""
@@ -55,9 +62,11 @@ class Webhooks:
         given = query.get("hub.verify_token", "").encode("utf-8", "surrogateescape")
         expected = self._verify_token.get_secret_value().encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(given, expected) or query.get("hub.mode") != "subscribe" or not challenge:
-            log.warning("webhook.verification_refused")
+            request[TOLD] = True
+            log.warning("webhook.verification_refused", httpStatus=403)
             return problem(403, "forbidden", "Forbidden", "The verify token or a parameter of the handshake is wrong.")
-        log.info("webhook.verified")
+        request[TOLD] = True
+        log.info("webhook.verified", httpStatus=200)
         return web.Response(
             body=challenge.encode("utf-8", "surrogateescape"),
             content_type="text/plain",
@@ -68,20 +77,20 @@ class Webhooks:
     async def receive(self, request: web.Request) -> web.Response:
         """200 only when every event of the webhook is confirmed by the broker."""
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(correlationId=(correlation_id := new_correlation_id())):
-            answer = await self._answer(request, correlation_id)
-            seconds = time.perf_counter() - started
-            WEBHOOKS.labels(answer.outcome).inc()
-            WEBHOOK_SECONDS.observe(seconds)
-            log.log(
-                logging.INFO if answer.response.status == HTTPStatus.OK else logging.WARNING,
-                "webhook.handled",
-                outcome=answer.outcome,
-                httpStatus=answer.response.status,
-                durationMs=round(seconds * 1000, 1),
-                **answer.facts,
-            )
-            return answer.response
+        answer = await self._answer(request, correlation_id())
+        seconds = time.perf_counter() - started
+        WEBHOOKS.labels(answer.outcome).inc()
+        WEBHOOK_SECONDS.observe(seconds)
+        request[TOLD] = True
+        log.log(
+            logging.INFO if answer.response.status == HTTPStatus.OK else logging.WARNING,
+            "webhook.handled",
+            outcome=answer.outcome,
+            httpStatus=answer.response.status,
+            durationMs=round(seconds * 1000, 1),
+            **answer.facts,
+        )
+        return answer.response
 
     async def _answer(self, request: web.Request, correlation_id: str) -> "_Answer":
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from media_server.app import build_app
 from media_server.links import message_json
@@ -186,3 +187,28 @@ async def test_an_erasure_is_told_to_those_who_watch_its_conversation_and_to_all
         fan_out.show_erased(MediaErased(id="mnowhere"))
 
     assert (one.frames.qsize(), other.frames.qsize(), every.frames.qsize()) == (2, 1, 2)
+
+
+async def test_each_frame_is_one_line_that_says_to_how_many_it_went(settings: Settings) -> None:
+    fan_out = build_app(settings)[LIVE]
+
+    with capture_logs() as lines, fan_out.watching("c1"), fan_out.watching(None):
+        fan_out.show(changed(conversation_id="c1"))
+        fan_out.show(changed(conversation_id="c2"))
+        fan_out.show_erased(MediaErased(id="mgone", conversation_id="c1"))
+
+    assert [(line["event"], line["clients"], line["conversationId"]) for line in lines] == [
+        ("media_updated.shown", 2, "c1"),
+        ("media_updated.shown", 1, "c2"),
+        ("media_erased.shown", 2, "c1"),
+    ]
+    assert {"mediaId", "messageId", "phoneNumberId", "revision", "status"} <= set(lines[0])
+
+
+async def test_a_change_that_nobody_watches_is_no_frame_and_no_line(settings: Settings) -> None:
+    fan_out = build_app(settings)[LIVE]
+
+    with capture_logs() as lines, fan_out.watching("another"):
+        fan_out.show(changed(conversation_id="c1"))
+
+    assert lines == []

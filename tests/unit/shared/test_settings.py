@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 
-from shared.setting_types import AccessToken, CommaList, Delays, Flag, SecretList, WholeNumber
-from shared.settings import Problem, WorkerSettings, load_settings
+from shared.setting_types import AccessToken, CommaList, Delays, Flag, HttpAddress, SecretList, WholeNumber
+from shared.settings import Problem, load_settings
+from shared.storage_settings import WorkerSettings
 
 
 class Sample(WorkerSettings):
@@ -17,6 +18,7 @@ class Sample(WorkerSettings):
     keep: Flag = Field(default=False, description="true or false")
     hosts: CommaList = Field(default=("a.example",), description="a comma list of hosts")
     access_token: AccessToken | None = Field(default=None, description="an access token")
+    meta_url: HttpAddress | None = Field(default=None, description="an address")
     delays: Delays = Field(default=(5,), min_length=1, description="seconds, a comma list")
 
     @classmethod
@@ -278,3 +280,41 @@ def test_an_access_token_that_no_header_can_carry_is_told(
 
     assert "ACCESS_TOKEN: " in message
     assert token not in message
+
+
+ADDRESSES = (
+    ("RABBITMQ_URL", "amqp://guest:hunter2#x@127.0.0.1:1/"),
+    ("RABBITMQ_URL", "amqp://guest:hunter2[@127.0.0.1:1/"),
+    ("MONGODB_URI", "mongodb://u:hunter2%zz@127.0.0.1:1"),
+    ("MONGODB_URI", "mongodb+srv://u:hunter2%zz@db.example"),
+    ("MONGODB_URI", "mongodb://u:hunter2/x@127.0.0.1:1"),
+    ("META_URL", "http://u:hunter2@127.0.0.1:1"),
+    ("META_URL", "http://:hunter2@127.0.0.1:1"),
+    ("META_URL", "http://127.0.0.1:hunter2"),
+    ("META_URL", "http://u:hunter2#x@127.0.0.1"),
+    ("META_URL", "http://127.0.0.1?t=hunter2"),
+    ("STORAGE_URL", "s3://u:hunter2@bucket"),
+)
+
+
+@pytest.mark.parametrize(("name", "value"), ADDRESSES)
+def test_an_address_that_is_not_right_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    message = refused(monkeypatch, capsys, VERIFY_TOKEN="secret", **{name: value})
+
+    assert f"{name}: " in message
+    assert "1 setting is wrong" in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mongodb://u:p%40ss@a.example:27017,b.example:27018/?replicaSet=rs0&authSource=admin",
+        "mongodb+srv://u:p%25ss@db.example/?retryWrites=true",
+        "mongodb://127.0.0.1:27017/?unknownOption=1",
+    ],
+)
+def test_what_the_driver_reads_is_taken(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    assert loaded(monkeypatch, VERIFY_TOKEN="secret", MONGODB_URI=value).mongodb_uri.get_secret_value() == value

@@ -1,3 +1,4 @@
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -79,6 +80,32 @@ async def test_metrics_bring_their_gauges_up_to_date_and_survive_one_that_cannot
         assert response.status == 200
         assert response.headers["Content-Type"].startswith("text/plain")
         assert "attache_test_seen 42.0" in await response.text()
+
+
+async def test_metrics_tell_which_checks_pass() -> None:
+    app = new_app([])
+    app[CHECKS].update({"rabbitmq": fine, "mongodb": broken})
+    async with TestClient(TestServer(app)) as client:
+        text = await (await client.get("/metrics")).text()
+
+    assert 'attache_ready{check="rabbitmq"} 1.0' in text
+    assert 'attache_ready{check="mongodb"} 0.0' in text
+
+
+async def test_the_clock_is_read_before_anything_that_takes_time() -> None:
+    app = new_app([])
+    refreshed: list[float] = []
+
+    async def refresh() -> None:
+        refreshed.append(time.time())
+
+    app[REFRESHES].append(refresh)
+    async with TestClient(TestServer(app)) as client:
+        before = time.time()
+        text = await (await client.get("/metrics")).text()
+
+    (told,) = [float(line.split()[1]) for line in text.splitlines() if line.startswith("attache_time_seconds ")]
+    assert before <= told <= refreshed[0]
 
 
 async def test_resources_start_in_order_and_stop_in_reverse() -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from tests.amqp import until
 from tests.unit.webhook_gateway.gateways import PATH, Client, MemoryPublisher, running_gateway
 from tests.unit.webhook_gateway.payloads import change, message, raw, signed, webhook
 
@@ -82,6 +83,25 @@ async def test_who_is_sent_away_is_told_to_come_back(gateway: Client, trickles: 
     assert b'"code": "busy"' in body
     async with gateway.get("/metrics") as response:
         assert 'attache_webhooks_total{outcome="unavailable"}' in await response.text()
+
+
+async def test_the_room_and_what_is_taken_of_it_are_measured(gateway: Client, trickles: list[Stream]) -> None:
+    async def bytes_in_flight() -> float:
+        async with gateway.get("/metrics") as response:
+            told = dict(line.rsplit(" ", 1) for line in (await response.text()).splitlines())
+        assert float(told["attache_webhook_bytes_capacity"]) == AT_ONCE * LIMIT
+        return float(told["attache_webhook_bytes_in_flight"])
+
+    async def all_are_held() -> bool:
+        return await bytes_in_flight() == AT_ONCE * (LIMIT - 1)
+
+    async def none_is_held() -> bool:
+        return await bytes_in_flight() == 0
+
+    await until(all_are_held)
+    for _, writer in trickles:
+        writer.transport.abort()
+    await until(none_is_held)
 
 
 async def test_room_that_was_let_go_is_there_for_the_next(gateway: Client, trickles: list[Stream]) -> None:

@@ -31,11 +31,11 @@ _PLAIN_WIDTH = 110  # in a file or a pipe there is nothing to fit into
 _LIMIT_BYTES = 104857600
 
 
-async def demo(console: Console) -> int:
+async def demo(console: Console, made_up: DemoSecrets | None = None) -> int:
     """Run until cancelled, or with `DEMO_EXIT=1` until the table; 0 only if every attachment ended as it should."""
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
-    made_up = DemoSecrets.new()
+    made_up = made_up or DemoSecrets.new()
     async with (
         _empty_world(),
         infrastructure(_DATA, console.print, default_ports=True) as servers,

@@ -13,9 +13,9 @@ from media_server.api.schemas import WhatsAppInstanceInput
 from media_server.problems import Problem, bad_request, not_found
 from media_server.state import GRAPH, INSTANCES, PUBLISHER, REFUSALS
 from shared.broker.publisher import PublishFailed
+from shared.correlation import correlation_id
 from shared.errors import CredentialError, ErrorCode, PipelineError
 from shared.events import InstanceUpdated
-from shared.ids import new_correlation_id
 from shared.repository.instances import Instance
 from shared.repository.refusals import Refusal
 
@@ -140,9 +140,8 @@ def _said(error: PipelineError) -> str:
 async def _tell(request: web.Request, instance: Instance) -> None:
     """Ingestors reload and heal at once. Without RabbitMQ they notice by themselves, within RECONCILE_SECONDS."""
     event = InstanceUpdated(phone_number_id=instance.id, instance_version=instance.version)
-    correlation_id = structlog.contextvars.get_contextvars().get("correlationId") or new_correlation_id()
     try:
-        await request.app[PUBLISHER].publish([event], correlation_id=correlation_id, mandatory=False)
+        await request.app[PUBLISHER].publish([event], correlation_id=correlation_id(), mandatory=False)
     except PublishFailed as error:
         log.warning(
             "instance_updated.not_published",

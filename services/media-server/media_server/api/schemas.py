@@ -64,6 +64,9 @@ class Message(Model):
     file_name: str | None = None
     sent_at: UtcTime
     received_at: UtcTime
+    correlation_id: str | None = Field(
+        default=None, description="what the log lines of all services about this message have in common"
+    )
     media: MessageMedia
 
 

@@ -3,7 +3,19 @@
 import typer
 from cryptography.fernet import Fernet
 
-from shared.cli import dead_letters, erase, instances, retry, simulate, storage
+from shared.cli import (
+    backup,
+    dead_letters,
+    doctor,
+    erase,
+    instances,
+    reencrypt,
+    restore,
+    retention,
+    retry,
+    simulate,
+    storage,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,12 +36,17 @@ def key() -> None:
     typer.echo(Fernet.generate_key().decode())
 
 
+app.command("doctor")(doctor.doctor)
 app.command("instances")(instances.show)
 app.command("instance-set")(instances.save)
 app.command("instance-delete")(instances.delete)
+app.command("reencrypt")(reencrypt.reencrypt)
 app.command("retry")(retry.retry)
 app.command("retry-failed")(retry.retry_failed)
 app.command("erase")(erase.erase)
+app.command("retention")(retention.retention)
+app.command("backup")(backup.backup)
+app.command("restore")(restore.restore)
 app.add_typer(dead_letters.app, name="dlq")
 app.add_typer(storage.app, name="storage")
 app.command("simulate", context_settings=simulate.PASS_THROUGH)(simulate.simulate)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import typer
+from pymongo.errors import OperationFailure
 
 from shared.broker.connection import Broker
 from shared.broker.letter_errors import ReadingFailed
@@ -49,11 +50,20 @@ def with_pipeline(work: Callable[[Pipeline], Awaitable[T]]) -> T:
     try:
         return asyncio.run(connected())
     except DatabaseError as error:
-        reason = f"MongoDB does not answer any more ({type(error).__name__}); give the same command again"
+        reason = _told(error)
     except _Away as error:
         reason = str(error)
     typer.echo(reason, err=True)
     raise typer.Exit(1)
+
+
+def _told(error: DatabaseError) -> str:
+    if isinstance(error, OperationFailure) and not error.timeout:
+        return (
+            f"MongoDB refuses what it was asked ({type(error).__name__}, code {error.code}); its log says why. May the "
+            "user of MONGODB_URI read and write, was a document changed by hand?"
+        )
+    return f"MongoDB does not answer any more ({type(error).__name__}); give the same command again"
 
 
 class _Away(Exception):

@@ -7,7 +7,8 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSe
 
 from shared.fernet_keys import FERNET_KEYS_EXPECTED, FernetKeys
 from shared.setting_types import AccessToken
-from shared.settings import DatabaseSettings, ServiceSettings, StorageSettings
+from shared.settings import ServiceSettings
+from shared.storage_settings import DatabaseSettings, StorageSettings
 
 
 class BrokerSettings(ServiceSettings):

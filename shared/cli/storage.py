@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Annotated
 
+import structlog
 import typer
 from rich.progress import TaskID
 
@@ -24,6 +25,8 @@ from shared.storage_check.check import Check, Part
 from shared.storage_check.findings import Advance, Finding
 from shared.storage_check.prune import Prune
 from shared.storage_check.repair import Repair
+
+log = structlog.get_logger(__name__)
 
 app = typer.Typer(no_args_is_help=True, help="The stored files: are they what the database says?")
 
@@ -149,8 +152,10 @@ async def _pruned(database: Database, settings: StoreSettings, *, older_than: ti
     halt, report = Halt(), PruneReport(applied=apply)
     try:
         with progress_bar() as progress:
-            for title, found in (("Rows", prune.contents), ("Files", prune.orphans)):
-                bar = progress.add_task(title, total=None)
+            # nobody knows how many files there are; how many rows have a file is about as near as it gets
+            totals = (await prune.rows(), await rows.count())
+            for title, found, total in zip(("Rows", "Files"), (prune.contents, prune.orphans), totals, strict=True):
+                bar = progress.add_task(title, total=total)
 
                 def advance(bar: TaskID = bar) -> None:
                     halt.here()
@@ -158,6 +163,9 @@ async def _pruned(database: Database, settings: StoreSettings, *, older_than: ti
 
                 async for unneeded in found(advance):
                     report.take(unneeded, removed=apply and await prune.remove(unneeded))
+                progress.update(bar, completed=total)
     finally:
         report.show()
+        if apply:
+            log.info("storage.pruned", files=report.removed_files, bytes=report.removed_bytes)
     return report

@@ -88,9 +88,21 @@ class PruneReport:
         kept = self._found["entries"] - self._removed["entries"]
         return "Removed." if not kept else f"Removed, but for {kept} that came to be needed, or went, in the meantime."
 
+    @property
+    def removed_files(self) -> int:
+        """How many are gone."""
+        return self._removed["files"]
+
+    @property
+    def removed_bytes(self) -> int:
+        """Of the files that are gone."""
+        return self._removed["bytes"]
+
     def take(self, unneeded: Unneeded, *, removed: bool) -> None:
         """One that no document refers to."""
+        what = "previews" if unneeded.key.startswith("renditions/") else "originals"
         size = Counter({"entries": 1, "files": unneeded.files, "bytes": unneeded.size_bytes})
+        size += Counter({f"{what} files": unneeded.files, f"{what} bytes": unneeded.size_bytes})
         self._found += size
         if removed:
             self._removed += size
@@ -105,6 +117,9 @@ class PruneReport:
         if (more := self._found["entries"] - len(self._lines)) > 0:
             typer.echo(f"{more} more like these are not listed.")
         table = Table("", "files", "size", title="Files that no attachment needs")
+        for label, what in (("originals with their previews", "originals "), ("previews alone", "previews ")):
+            table.add_row(label, str(self._found[f"{what}files"]), decimal(self._found[f"{what}bytes"]))
+        table.add_section()
         table.add_row("found", str(self._found["files"]), decimal(self._found["bytes"]))
         table.add_row("removed", str(self._removed["files"]), decimal(self._removed["bytes"]))
         Console().print(table)

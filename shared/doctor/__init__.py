@@ -1,0 +1,1 @@
+"""`attache doctor`: what is wrong with a deployment, and what to do. Looks, and changes nothing for good."""

@@ -4,12 +4,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEV := .venv/dev.stamp
 LOCAL := $(if $(wildcard $(DEV)),$(DEV),.venv/local.stamp)
-IMAGES := webhook-gateway ingestor previewer media-server
+IMAGES := webhook-gateway ingestor previewer media-server cli simulator
+# With COMPOSE=1 the operator's commands run in a container of docker-compose.yml and need nothing on this machine. Compose
+# looks at the output alone to see whether there is a terminal; what is piped in needs --no-TTY. A container's environment
+# can be read by whoever may inspect it, so an access token in ours is piped in, too.
+ATTACHE := $(if $(COMPOSE),docker compose run --rm $$([ -t 0 ] || echo --no-TTY) attache,$(BIN)/attache)
+INSTALLED := $(if $(COMPOSE),,$(LOCAL))
+TOKEN_INTO := $(if $(and $(COMPOSE),$(WHATSAPP_ACCESS_TOKEN)),printf %s "$$WHATSAPP_ACCESS_TOKEN" |)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test instances instance-set dlq dlq-replay dlq-purge retry retry-failed storage-prune bench chaos lint format typecheck lock
+.PHONY: help setup demo run up down logs ps secrets test test-compose doctor instances instance-set dlq dlq-replay dlq-purge retry retry-failed storage-prune retention backup restore reencrypt bench chaos lint format typecheck lock
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -23,32 +29,65 @@ demo: $(LOCAL)  ## the whole pipeline on this machine with a WhatsApp simulator;
 run: $(LOCAL)  ## the four services on this machine, settings from .env
 	@$(BIN)/python -m local_stack run
 
+up:  ## with Docker Compose: build, start, wait until all is healthy, print the addresses; DEMO=1 adds the simulator
+	@DEMO="$(DEMO)" deploy/compose.sh up
+
+down:  ## stop what `make up` started; data and secrets stay
+	@deploy/compose.sh down
+
+logs:  ## [SERVICE=]: follow the containers' logs; Ctrl-C stops
+	@deploy/compose.sh logs $(SERVICE)
+
+ps:  ## the containers, and whether they are healthy
+	@deploy/compose.sh ps
+
+secrets:  ## make what is missing in secrets/ and say what a person has to put in; overwrites nothing
+	@PYTHONPATH=deploy/secrets $(PYTHON) -m secret_files
+
 test: $(DEV)  ## all tests, with a real RabbitMQ and MongoDB; ARGS="-k name" for some
 	@$(BIN)/python -m pytest $(ARGS)
 
-instances: $(LOCAL)  ## the WhatsApp numbers whose media can be fetched, and those that Meta refuses
-	@$(BIN)/attache instances
+test-compose: $(DEV)  ## build the images, start all, send the demo set, restart everything, stop; needs Docker; about 7 minutes
+	@$(BIN)/python -m tests.compose $(ARGS)
 
-instance-set: $(LOCAL)  ## NUMBER= [NAME=] [DEFAULT=1]: save a number's access token, read from standard input
-	@$(BIN)/attache instance-set "$(NUMBER)" $(if $(NAME),--name "$(NAME)") $(if $(DEFAULT),--default)
+doctor: $(INSTALLED)  ## check settings, servers, storage, clocks, tokens and links, and say what is wrong
+	@$(ATTACHE) doctor
 
-dlq: $(LOCAL)  ## counts and newest reasons of every dead-letter queue
-	@$(BIN)/attache dlq list
+instances: $(INSTALLED)  ## the WhatsApp numbers whose media can be fetched, and those that Meta refuses
+	@$(ATTACHE) instances
 
-dlq-replay: $(LOCAL)  ## [QUEUE=] [CODE=] [NUMBER=] [LIMIT=]: have dead letters worked off once more; Ctrl-C stops
-	@$(BIN)/attache dlq replay $(if $(QUEUE),--queue "$(QUEUE)") $(if $(CODE),--code "$(CODE)") $(if $(NUMBER),--number "$(NUMBER)") $(if $(LIMIT),--limit "$(LIMIT)")
+instance-set: $(INSTALLED)  ## NUMBER= [NAME=] [DEFAULT=1]: save a number's access token, read from standard input
+	@$(TOKEN_INTO) $(ATTACHE) instance-set "$(NUMBER)" $(if $(NAME),--name "$(NAME)") $(if $(DEFAULT),--default)
 
-dlq-purge: $(LOCAL)  ## QUEUE= [EXPIRED=1] [YES=1]: remove a queue's dead letters for good (only those past their deadline); asks first
-	@$(BIN)/attache dlq purge "$(QUEUE)" $(if $(EXPIRED),--expired) $(if $(YES),--yes)
+dlq: $(INSTALLED)  ## counts and newest reasons of every dead-letter queue
+	@$(ATTACHE) dlq list
 
-retry: $(LOCAL)  ## ID=: try one attachment again now, by our id or the wamid
-	@$(BIN)/attache retry "$(ID)"
+dlq-replay: $(INSTALLED)  ## [QUEUE=] [CODE=] [NUMBER=] [LIMIT=]: have dead letters worked off once more; Ctrl-C stops
+	@$(ATTACHE) dlq replay $(if $(QUEUE),--queue "$(QUEUE)") $(if $(CODE),--code "$(CODE)") $(if $(NUMBER),--number "$(NUMBER)") $(if $(LIMIT),--limit "$(LIMIT)")
 
-retry-failed: $(LOCAL)  ## [CODE=] [NUMBER=] [SINCE=12h]: try again all that failed, nearest deadline first
-	@$(BIN)/attache retry-failed $(if $(CODE),--code "$(CODE)") $(if $(NUMBER),--number "$(NUMBER)") $(if $(SINCE),--since "$(SINCE)")
+dlq-purge: $(INSTALLED)  ## QUEUE= [EXPIRED=1] [YES=1]: remove a queue's dead letters for good (only those past their deadline); asks first
+	@$(ATTACHE) dlq purge "$(QUEUE)" $(if $(EXPIRED),--expired) $(if $(YES),--yes)
 
-storage-prune: $(LOCAL)  ## [OLDER_THAN=30d] [APPLY=1]: remove files that no attachment needs; shows them unless APPLY=1
-	@$(BIN)/attache storage prune $(if $(OLDER_THAN),--older-than "$(OLDER_THAN)") $(if $(APPLY),--apply)
+retry: $(INSTALLED)  ## ID=: try one attachment again now, by our id or the wamid
+	@$(ATTACHE) retry "$(ID)"
+
+retry-failed: $(INSTALLED)  ## [CODE=] [NUMBER=] [SINCE=12h]: try again all that failed, nearest deadline first
+	@$(ATTACHE) retry-failed $(if $(CODE),--code "$(CODE)") $(if $(NUMBER),--number "$(NUMBER)") $(if $(SINCE),--since "$(SINCE)")
+
+storage-prune: $(INSTALLED)  ## [OLDER_THAN=30d] [APPLY=1]: remove files that no attachment needs; shows them unless APPLY=1
+	@$(ATTACHE) storage prune $(if $(OLDER_THAN),--older-than "$(OLDER_THAN)") $(if $(APPLY),--apply)
+
+retention: $(INSTALLED)  ## OLDER_THAN= [KIND=] [NUMBER=] [APPLY=1] [YES=1]: remove attachments by age; shows them unless APPLY=1, asks first
+	@$(ATTACHE) retention --older-than "$(OLDER_THAN)" $(if $(KIND),--kind "$(KIND)") $(if $(NUMBER),--number "$(NUMBER)") $(if $(APPLY),--apply) $(if $(YES),--yes)
+
+backup: $(INSTALLED)  ## TO=: write documents, credentials and files into a folder
+	@$(ATTACHE) backup "$(TO)"
+
+restore: $(INSTALLED)  ## FROM= [CHECK=1] [REPLACE=1]: bring back what `make backup` wrote; CHECK=1 only says whether it is whole
+	@$(ATTACHE) restore "$(FROM)" $(if $(CHECK),--check) $(if $(REPLACE),--replace) $(if $(YES),--yes)
+
+reencrypt: $(INSTALLED)  ## encrypt all that is saved encrypted anew, with the first of CREDENTIALS_ENCRYPTION_KEY
+	@$(ATTACHE) reencrypt
 
 bench: $(DEV)  ## figures of this machine, side by side with what they are compared to; below 10 minutes
 	@$(BIN)/python -m tests.bench

@@ -65,7 +65,7 @@ database_users() {
     docker compose up --detach --wait --wait-timeout 300 mongodb || not_ready
     told=$(in_mongodb user.js) || code=$?
     case $code in
-        0) ;;
+        0) [[ $told != *"was made"* ]] || say "$told" ;;
         3) die "$told
 Its volume was made with another one. If you have that, put it into secrets/mongodb_root_password and call: make up
 If nothing in it is needed, begin with an empty one:
@@ -136,11 +136,11 @@ restart_changed() {
 
 # These read their files again when they are told to.
 reload() {
-    local service
+    local service told
     for service in nginx prometheus alertmanager; do
         if [ -n "$(docker compose ps --quiet "$service" 2> /dev/null)" ]; then
-            docker compose kill --signal HUP "$service" ||
-                die "$service could not be told to read its configuration again; the reason is above. Start it anew: docker compose restart $service"
+            told=$(docker compose kill --signal HUP "$service" 2>&1) || die "$told
+$service could not be told to read its configuration again. Start it anew: docker compose restart $service"
         fi
     done
 }

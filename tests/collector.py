@@ -1,6 +1,6 @@
 """An OpenTelemetry collector: takes OTLP over HTTP as any real one does, and keeps every span as it came."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -30,12 +30,13 @@ class Span:
 
 
 class Collector:
-    """What came, in the order in which it came. `raw` is the bytes of every request."""
+    """What came, in the order in which it came. `raw` is the bytes of every request, `headers` what came with it."""
 
     def __init__(self) -> None:
         self.url = ""
         self.spans: list[Span] = []
         self.raw: list[bytes] = []
+        self.headers: list[Mapping[str, str]] = []
 
     def trace(self, trace_id: str) -> Sequence[Span]:
         """The spans of one trace."""
@@ -45,6 +46,7 @@ class Collector:
         """`POST /v1/traces`."""
         body = await request.read()
         self.raw.append(body)
+        self.headers.append(request.headers)
         for told in ExportTraceServiceRequest.FromString(body).resource_spans:
             service = _read(told.resource.attributes)["service.name"]
             self.spans += [_span(service, span) for scope in told.scope_spans for span in scope.spans]

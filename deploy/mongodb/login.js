@@ -11,7 +11,8 @@ function loggedIn() {
 // but as long as there is no user at all, MongoDB lets whoever is on its machine make the first one.
 function asRoot() {
   try {
-    return loggedIn();
+    const admin = loggedIn(); // mongosh catches nothing that is thrown in a `return`
+    return admin;
   } catch (refused) {
     if (refused.code !== 18) throw refused; // AuthenticationFailed
   }

@@ -35,6 +35,17 @@ async def test_a_command_needs_nothing_but_compose(project: Project, command: tu
     assert not (project.folder / ".venv").exists()
 
 
+async def test_a_token_is_read_from_a_file_on_a_terminal(site: Site) -> None:
+    """A person's shell: the output is a terminal, the input is the file."""
+    (site.project.folder / "token.txt").write_text(f"{site.access_token}\n")
+    typed = f"make instance-set COMPOSE=1 NUMBER={site.meta.number.phone_number_id} DEFAULT=1 < token.txt"
+
+    ran = await site.project.ran("script", "--quiet", "--return", "--command", typed, "/dev/null")
+
+    assert f"Saved {site.meta.number.phone_number_id}" in ran.stdout
+    assert site.access_token not in ran.stdout
+
+
 async def test_wrong_usage_is_told_and_is_exit_code_2(project: Project) -> None:
     ran = await project.ran("docker", "compose", "run", "--rm", "attache", "retry", code=None)
 

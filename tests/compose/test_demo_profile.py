@@ -28,6 +28,15 @@ async def test_the_simulator_sends_one_of_each_kind_and_each_ends_as_it_should(s
     assert {message["media"].get("failure", {}).get("code") for message in messages} <= {None, "provider_rejected"}
 
 
+async def test_it_is_refused_where_a_real_number_is_saved(site: Site) -> None:
+    await site.project.make("instance-set", "COMPOSE=1", "NUMBER=106540352242922", stdin=site.access_token)
+
+    refused = await site.project.make("up", "DEMO=1", code=2)
+
+    assert "The number 106540352242922 is saved here" in refused.stderr
+    await site.project.compose("run", "--rm", "attache", "instance-delete", "106540352242922")
+
+
 async def _messages(site: Site) -> list[Any]:
     """The newest of every conversation."""
     found: list[Any] = []

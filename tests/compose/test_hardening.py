@@ -56,7 +56,8 @@ async def test_secrets_are_in_files_that_only_their_service_can_read(project: Pr
         seen = (await project.compose("exec", "--no-TTY", service, "ls", "-ln", "/run/secrets")).splitlines()[1:]
         assert seen, service
         assert {(line.split()[0], line.split()[2]) for line in seen} == {("-r--------", _USER)}, service
-    assert await _names(project, "webhook-gateway") <= {"rabbitmq_url", "whatsapp_app_secret", "whatsapp_verify_token"}
+    for_the_gateway = {"rabbitmq_url", "whatsapp_app_secret", "whatsapp_verify_token", "otel_exporter_otlp_headers"}
+    assert await _names(project, "webhook-gateway") <= for_the_gateway
     assert "whatsapp_app_secret" not in await _names(project, "media-server")
     assert not await _names(project, "previewer") & {"credentials_encryption_key", "files_signing_secret"}
 
@@ -84,6 +85,18 @@ async def test_only_who_has_to_reaches_the_world(site: Site) -> None:
     }
 
     assert ends == {"webhook-gateway": 1, "previewer": 1, "ingestor": 0, "media-server": 0}
+
+
+async def test_nobody_but_the_monitoring_reaches_what_asks_for_no_login(project: Project) -> None:
+    connect = (
+        "import socket\n"
+        "for name, port in (('prometheus', 9090), ('alertmanager', 9093)):\n"
+        "    try: print('reached', name, socket.create_connection((name, port), 2))\n"
+        "    except OSError: pass\n"
+    )
+
+    for service in SERVICES:
+        assert await project.compose("exec", "--no-TTY", service, "python", "-c", connect) == "", service
 
 
 async def _names(project: Project, service: str) -> set[str]:

@@ -43,6 +43,17 @@ async def test_what_is_for_the_monitoring_is_not_published(site: Site, path: str
     assert '"checks"' not in body
 
 
+async def test_what_nginx_refuses_itself_is_told_as_the_services_tell_it(site: Site) -> None:
+    async with aiohttp.ClientSession(site.project.url) as stranger:
+        async with stranger.post("/media/anything", data=b"x" * 2000) as answer:
+            large = (answer.status, answer.content_type, (await answer.json(content_type=None))["code"])
+        async with stranger.get("/api/" + "x" * 17_000) as answer:
+            long = (answer.status, answer.content_type, (await answer.json(content_type=None))["code"])
+
+    assert large == (413, "application/problem+json", "payload_too_large")
+    assert long == (414, "application/problem+json", "uri_too_long")
+
+
 async def test_the_store_is_not_published_beside_the_links(site: Site) -> None:
     [shown] = await site.ended([await site.send("photo", seed=201)])
     digest = shown["media"]["original"]["sha256"]

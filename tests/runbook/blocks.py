@@ -13,7 +13,9 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
 _COMMANDS = re.compile(r"sh name=(?P<name>[a-z0-9][a-z0-9-]*)(?P<compose> compose)?")
 _HEADING = re.compile(r"^#+ (?P<heading>.+)$")
-_SETTING = re.compile(r"(export )?(?P<variable>[A-Z_]+)=(\$\(.*\)|\"[^\"]*\"|\S*)|(?P<function>[a-z_]+)\(\) \{ .+; \}")
+_SETTING = re.compile(
+    r"(export )?(?P<variable>[A-Z_]+)=([^\s\"]*\$\(.*\)|\"[^\"]*\"|\S*)|(?P<function>[a-z_]+)\(\) \{ .+; \}"
+)
 
 
 class Misprint(Exception):

@@ -1,7 +1,9 @@
 """Trace context without an exporter: nothing is made up, nothing is lost, and no SDK is loaded."""
 
+import asyncio
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from opentelemetry.trace import SpanKind
@@ -9,6 +11,7 @@ from pydantic import SecretStr
 
 from shared.settings import ServiceSettings
 from shared.tracing import annotate, carried, inject, span, trace_id
+from tests.collector import collecting
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -103,3 +106,29 @@ def test_the_endpoint_s_password_is_a_secret() -> None:
     settings = ServiceSettings(otel_exporter_otlp_endpoint=SecretStr("https://me:pa55word@collector.example"))
 
     assert "pa55word" not in repr(settings)
+
+
+async def test_what_a_collector_asks_for_is_sent_along_and_never_told(tmp_path: Path) -> None:
+    (tmp_path / "headers").write_text("api-key=k3y-of-it,x-tenant=one%20two\n")
+    code = (
+        "from shared.logs import configure_logging; from shared.settings import ServiceSettings\n"
+        "from shared.tracing import exporting, span\n"
+        "settings = ServiceSettings(); configure_logging(settings, service='ingestor')\n"
+        "with exporting(settings, service='ingestor'), span('anything'): pass"
+    )
+
+    async with collecting() as collector:
+        environment = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_EXPORTER_OTLP_HEADERS_FILE": str(tmp_path / "headers"),
+            "LOG_FORMAT": "json",
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", code), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        told, _ = await asyncio.wait_for(process.communicate(), 60)
+
+    assert process.returncode == 0, told
+    assert [(sent["api-key"], sent["x-tenant"]) for sent in collector.headers] == [("k3y-of-it", "one two")]
+    assert b"tracing.started" in told
+    assert b"k3y-of-it" not in told

@@ -280,8 +280,10 @@ async def test_without_export_a_trace_goes_through_retries_dead_letters_and_repl
                 if own := [letter for letter in dead if letter.body.get("mediaId") == failed["_id"]]:
                     break
         async with asyncio.timeout(30):  # what was only looked at is back in its queue a moment later
-            while "nothing to replay" in await dlq(world, "replay", "--id", failed["_id"]):
-                pass
+            while " replayed " not in (said := await dlq(world, "replay", "--id", failed["_id"])):
+                assert "nothing to replay" in said or "changed at this moment" in said
+        ready = await world.ended(message["id"])
+        assert ready["media"]["status"] == "ready", ready["media"]
         await world.framed(message["id"], "ready")
 
         events = [h for h in heard if failed["_id"] in {h.body.get("mediaId"), h.body.get("id")}]

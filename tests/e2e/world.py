@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -201,8 +202,32 @@ async def running_world(servers: TestServers, data: Path, **changed: str) -> Asy
 
 @asynccontextmanager
 async def listening(world: World) -> AsyncIterator[None]:
-    """Keep the frames of `/api/events` for as long as the context lasts."""
-    async with world.api.ws_connect("/api/events") as socket:
+    """Keep the frames of `/api/events` for as long as the context lasts.
+
+    On a loop of its own: that of a world of many tests stands still while tests with another one run, and the
+    media-server closes, as it should, on a client that answers no ping.
+    """
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    client = _listening(world)
+    try:
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(client.__aenter__(), loop))
+        yield
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(client.__aexit__(None, None, None), loop))
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@asynccontextmanager
+async def _listening(world: World) -> AsyncIterator[None]:
+    headers = {"Authorization": f"Bearer {world.settings['OPERATOR_TOKEN']}"}
+    async with (
+        aiohttp.ClientSession(world.stack.url("media-server"), headers=headers) as operator,
+        operator.ws_connect("/api/events") as socket,
+    ):
 
         async def listen() -> None:
             async for frame in socket:

@@ -15,11 +15,11 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run up down logs ps secrets test test-compose doctor instances instance-set dlq dlq-replay dlq-purge retry retry-failed storage-prune retention backup restore reencrypt bench chaos lint format typecheck lock
+.PHONY: help setup demo run up down logs ps secrets test test-compose doctor instances instance-set dlq dlq-replay dlq-purge retry retry-failed storage-prune previews-rebuild retention backup restore reencrypt bench chaos fuzz lint format typecheck lock
 .DELETE_ON_ERROR:
 
 help:  ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: $(DEV)  ## install everything that tests and checks need
 
@@ -77,6 +77,9 @@ retry-failed: $(INSTALLED)  ## [CODE=] [NUMBER=] [SINCE=12h]: try again all that
 storage-prune: $(INSTALLED)  ## [OLDER_THAN=30d] [APPLY=1]: remove files that no attachment needs; shows them unless APPLY=1
 	@$(ATTACHE) storage prune $(if $(OLDER_THAN),--older-than "$(OLDER_THAN)") $(if $(APPLY),--apply)
 
+previews-rebuild: $(INSTALLED)  ## [KIND=] [NUMBER=] [FAILED=1] [APPLY=1]: after an upgrade, make older previews anew; shows them unless APPLY=1
+	@$(ATTACHE) previews rebuild $(if $(KIND),--kind "$(KIND)") $(if $(NUMBER),--number "$(NUMBER)") $(if $(FAILED),--failed) $(if $(APPLY),--apply)
+
 retention: $(INSTALLED)  ## OLDER_THAN= [KIND=] [NUMBER=] [APPLY=1] [YES=1]: remove attachments by age; shows them unless APPLY=1, asks first
 	@$(ATTACHE) retention --older-than "$(OLDER_THAN)" $(if $(KIND),--kind "$(KIND)") $(if $(NUMBER),--number "$(NUMBER)") $(if $(APPLY),--apply) $(if $(YES),--yes)
 
@@ -94,6 +97,9 @@ bench: $(DEV)  ## figures of this machine, side by side with what they are compa
 
 chaos: $(DEV)  ## [N=5000] [SEED=]: kill, cut, fill and refuse everything, then account for every attachment
 	@$(BIN)/python -m tests.chaos $(if $(N),--count "$(N)") $(if $(SEED),--seed "$(SEED)")
+
+fuzz: $(DEV)  ## [N=20000] [SEED=]: damage good files of every kind and have them rendered; none may find a defect
+	@$(BIN)/python -m tests.hostile.fuzz $(if $(N),--count "$(N)") $(if $(SEED),--seed "$(SEED)")
 
 lint: $(DEV)  ## style, format and the direction of imports
 	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/lint-imports

@@ -12,6 +12,8 @@ Foreign errors are translated into these once, at the edge where they appear.
 
 from enum import StrEnum
 
+_DETAIL_CHARACTERS = 200
+
 
 class ErrorCode(StrEnum):
     """`failure.code`, header `x-error-code` and metric label `code`."""
@@ -136,7 +138,20 @@ class ObjectNotFound(Exception):
 
 
 class PreviewError(PermanentError):
-    """No preview can be made; the original is still served."""
+    """No preview can be made; the original is still served.
+
+    `message` is a sentence for a support agent: what is wrong with the file, and that the original can be downloaded.
+    `detail` is for the log alone: the decoder's own words, made one short line, as the file may have a say in them.
+    """
+
+    def __init__(self, message: str, *, code: ErrorCode | None = None, detail: str = "") -> None:
+        super().__init__(message, code=code)
+        self.detail = _one_line(detail)
+
+
+def _one_line(text: str) -> str:
+    printable = "".join(each if each.isprintable() else " " for each in text)
+    return " ".join(printable.split())[:_DETAIL_CHARACTERS]
 
 
 class PreviewTimeout(PreviewError):

@@ -96,12 +96,12 @@ class Original(Model):
 
 
 class Rendition(Model):
-    """One derived image."""
+    """One derived file. Only a picture has `width` and `height`, in pixels."""
 
     key: str
     mime_type: str
-    width: int
-    height: int
+    width: int | None = None
+    height: int | None = None
     size_bytes: int
 
 
@@ -113,12 +113,19 @@ class Storage(Model):
 
 
 class Facts(Model):
-    """What decoding the file told. `thumbhash` is base64."""
+    """What decoding the file told; what does not apply or could not be told is absent.
+
+    `width` and `height` are pixels as people see them, after turning. `playable`: whether the browsers of operators
+    play the original. `label`: what people call a file that has no picture. `thumbhash` is base64.
+    """
 
     width: int | None = None
     height: int | None = None
+    animated: bool | None = None
     duration_seconds: float | None = None
+    playable: bool | None = None
     pages: int | None = None
+    label: str | None = None
     thumbhash: str | None = None
 
 

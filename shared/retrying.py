@@ -14,6 +14,7 @@ from shared.errors import ErrorCode
 from shared.events import Event, MediaReceived, MediaStored
 from shared.media import Attachment, FailureStage, MediaStatus
 from shared.moves import QUEUED, Move, ingest_again, preview_again
+from shared.repository.blobs import BlobRepository
 from shared.repository.messages import Change, MessageRepository
 from shared.repository.mongo import DatabaseError
 from shared.repository.refusals import Refusals
@@ -61,12 +62,37 @@ def second_try(attachment: Attachment, *, now: datetime) -> SecondTry | None:
             return None
 
 
+def rebuilt(attachment: Attachment, *, now: datetime) -> SecondTry | None:
+    """What it does to have the previews made (again); None when there is no original at rest to make them of."""
+    media = attachment.media
+    failed = media.failure is not None and media.failure.stage is FailureStage.PREVIEW
+    at_rest = media.status is MediaStatus.READY or (media.status is MediaStatus.FAILED and failed)
+    return _preview(attachment, now) if at_rest and media.storage.original is not None else None
+
+
+async def set_back(
+    current: Attachment, again: SecondTry, *, messages: MessageRepository, blobs: BlobRepository
+) -> Change | None:
+    """Move the document that was read back to where it goes on; None when it has changed since.
+
+    Whoever asks again for what failed wants a decoder to be started, even if this file took several down. That comes
+    first: a document that goes on, and whose file is still given up, would fail again at once.
+    """
+    if isinstance(again.event, MediaStored) and current.media.status is not MediaStatus.READY:
+        await blobs.forgive(again.event.sha256)
+    return await messages.change(current, again.move)
+
+
 def _ingest(attachment: Attachment, now: datetime) -> SecondTry:
     return SecondTry(move=ingest_again(now=now), event=received_again(attachment))
 
 
 def _preview(attachment: Attachment, now: datetime) -> SecondTry:
     return SecondTry(move=preview_again(now=now), event=stored_again(attachment))
+
+
+class _Decide(Protocol):
+    def __call__(self, attachment: Attachment, *, now: datetime) -> SecondTry | None: ...
 
 
 class EventPublisher(Protocol):
@@ -85,12 +111,14 @@ class Retrying:
         self,
         *,
         messages: MessageRepository,
+        blobs: BlobRepository,
         refusals: Refusals,
         publisher: EventPublisher,
         announce: Callable[[Change], None],
         clock: Clock,
     ) -> None:
         self._messages = messages
+        self._blobs = blobs
         self._refusals = refusals
         self._publisher = publisher
         self._announce = announce
@@ -101,19 +129,29 @@ class Retrying:
 
         `ask_now`: a person means this one, so Meta is asked for it though it refuses the number's credentials.
         """
+        return await self._carried_out(media_id, second_try, ask_now=ask_now)
+
+    async def rebuild(self, media_id: str) -> Attachment | None:
+        """The same for the previews of what is ready, or failed for them. Until they are there the old ones are shown.
+
+        A file that is `ready` and has taken decoders down since is not forgiven for it.
+        """
+        return await self._carried_out(media_id, rebuilt)
+
+    async def _carried_out(self, media_id: str, decide: _Decide, *, ask_now: bool = False) -> Attachment | None:
         for _ in range(_TRIES):
             current = await self._messages.get(media_id)
             if current is None:
                 return None
-            attempt = second_try(current, now=self._clock())
-            if attempt is None:
+            again = decide(current, now=self._clock())
+            if again is None:
                 raise NothingToRetry
             if ask_now and current.media.failure is not None and current.media.failure.code in _REFUSED:
                 await self._refusals.probe_now(current.phone_number_id)
-            change = await self._messages.change(current, attempt.move)
+            change = await set_back(current, again, messages=self._messages, blobs=self._blobs)
             if change is not None:
                 self._announce(change)
-                await self._set_going(change.attachment, attempt.event)
+                await self._set_going(change.attachment, again.event)
                 return change.attachment
         raise Contended
 

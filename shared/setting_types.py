@@ -18,8 +18,14 @@ _HEADER = re.compile(r"[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=[ -!#-+\--:<-\[\]
 
 
 def _whole_number(value: Any) -> Any:
-    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+    if not isinstance(value, str):
+        return value
+    digits = value.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()):
         msg = "not a whole number"
+        raise ValueError(msg)
+    if digits != value:  # no setting is negative
+        msg = "too small"
         raise ValueError(msg)
     return value
 

@@ -18,6 +18,15 @@ from shared.setting_types import Collector, Headers, WholeNumber, url_of
 _ADDRESSES = ("_url", "_uri")
 """Somebody may have put a password into one: what stands there is never repeated."""
 
+# how pydantic calls what is wrong with a number; its sentences about the rest are plain enough
+_OUT_OF_RANGE = {
+    "greater_than": "too small",
+    "greater_than_equal": "too small",
+    "less_than": "too large",
+    "less_than_equal": "too large",
+    "int_parsing_size": "too large",
+}
+
 Problem = tuple[str, str]
 """A setting's name and what is wrong with it."""
 
@@ -156,7 +165,7 @@ def _described(settings_type: type[ServiceSettings], error: ValidationError) -> 
         elif mistake["type"] == "missing":
             yield name.upper(), f"is missing{expected}"
         else:
-            reason = mistake["msg"].removeprefix("Value error, ")
+            reason = _OUT_OF_RANGE.get(mistake["type"]) or mistake["msg"].removeprefix("Value error, ")
             given = (
                 "the value"
                 if _is_secret(field) or name.endswith(_ADDRESSES)

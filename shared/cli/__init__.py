@@ -9,6 +9,7 @@ from shared.cli import (
     doctor,
     erase,
     instances,
+    previews,
     reencrypt,
     restore,
     retention,
@@ -49,6 +50,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
 app.add_typer(dead_letters.app, name="dlq")
 app.add_typer(storage.app, name="storage")
+app.add_typer(previews.app, name="previews")
 app.command("simulate", context_settings=simulate.PASS_THROUGH)(simulate.simulate)
 
 

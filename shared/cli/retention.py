@@ -1,6 +1,5 @@
 """`attache retention`: attachments go by age, kind and number. Only shown, unless somebody says `--apply`."""
 
-import re
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -13,6 +12,7 @@ from shared.broker.letter import Letter
 from shared.broker.letters import BeingRead, ReadingFailed
 from shared.cli.durations import DURATION, duration
 from shared.cli.letters import why
+from shared.cli.named import named_kinds, named_numbers
 from shared.cli.pipeline import Pipeline, with_pipeline
 from shared.cli.progress import progress_bar
 from shared.cli.retention_clock import ClocksDisagree, compare
@@ -37,7 +37,6 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _SHORTEST = timedelta(days=1)
-_NUMBER = re.compile(r"\d{1,32}")
 
 
 def retention(
@@ -61,7 +60,7 @@ def retention(
     if older_than < _SHORTEST:
         msg = "less than a day is most likely a slip; say 1d or more (single attachments: attache erase --id)"
         raise typer.BadParameter(msg, param_hint="--older-than")
-    kinds, numbers = _kinds(kind or []), _numbers(number or [])
+    kinds, numbers = named_kinds(kind or []), named_numbers(number or [])
     if apply and not yes and not sys.stdin.isatty():
         raise typer.BadParameter("nobody can be asked here; say --yes, or leave out --apply to only see what would go")
     settings = load_settings(ErasureSettings)
@@ -75,30 +74,6 @@ def retention(
         typer.confirm(f"Remove these {plan.documents} attachments for good?", abort=True)
     if not _run(lambda pipeline: _applied(pipeline, settings, wanted, total=plan.documents)):
         raise typer.Exit(1)
-
-
-def _kinds(given: list[str]) -> frozenset[MediaKind]:
-    named = _listed(given, "--kind")
-    if unknown := [each for each in named if each not in {*MediaKind}]:
-        msg = f"{unknown[0]!r} is no kind; the kinds are {', '.join(MediaKind)}"
-        raise typer.BadParameter(msg, param_hint="--kind")
-    return frozenset(MediaKind(each) for each in named)
-
-
-def _numbers(given: list[str]) -> frozenset[str]:
-    named = _listed(given, "--number")
-    if any(not _NUMBER.fullmatch(each) for each in named):
-        msg = "a number is its phone number id at Meta, in digits, as attache instances shows it"
-        raise typer.BadParameter(msg, param_hint="--number")
-    return frozenset(named)
-
-
-def _listed(given: list[str], option: str) -> list[str]:
-    """One by one, or several with commas."""
-    named = [each.strip() for text in given for each in text.split(",")]
-    if "" in named:  # never taken for "all"
-        raise typer.BadParameter("it is empty; leave it out for all", param_hint=option)
-    return named
 
 
 def _run(work: Callable[[Pipeline], Awaitable[T]]) -> T:

@@ -18,6 +18,7 @@ from shared.cli.progress import progress_bar
 from shared.clock import system_clock
 from shared.errors import ErrorCode
 from shared.media import Attachment, MediaStatus
+from shared.repository.blobs import BlobRepository
 from shared.repository.failed import Candidates, FailedFilter, FailedMedia
 from shared.repository.messages import MessageRepository
 from shared.repository.mongo import DatabaseError
@@ -154,6 +155,7 @@ def _until(current: Attachment) -> str:
 def _retrying(pipeline: Pipeline) -> Retrying:
     return Retrying(
         messages=MessageRepository(pipeline.database),
+        blobs=BlobRepository(pipeline.database),
         refusals=Refusals(pipeline.database),
         publisher=pipeline.publisher,
         announce=pipeline.announcer.announce,

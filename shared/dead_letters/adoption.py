@@ -18,6 +18,12 @@ from shared.moves import failure_of, mark_failed
 from shared.repository.messages import MessageRepository
 from shared.updates import Announcer
 
+_NO_PREVIEW = (
+    "The program that makes previews stopped each time it worked on this file, so it has none. "
+    "The original can be downloaded."
+)
+"""What a support agent reads; how RabbitMQ puts it is for whoever looks at the letter."""
+
 
 class Adoption:
     """Of the letters of one queue, by the service that works it off."""
@@ -63,6 +69,8 @@ class Adoption:
             if current is None or not self._is_waiting_for(current, letter):
                 return
             failure = failure_of(cause, stage=stage, at=now)
+            if self._is_preview:
+                failure = failure.model_copy(update={"message": _NO_PREVIEW})
             change = await self._messages.change(current, mark_failed(failure))
             if change is not None:
                 self._announcer.announce(change)

@@ -24,10 +24,11 @@ from shared.dead_letters.selection import Selection
 from shared.ids import new_correlation_id
 from shared.media import Attachment
 from shared.moves import QUEUED
+from shared.repository.blobs import BlobRepository
 from shared.repository.messages import Change, MessageRepository
 from shared.repository.mongo import Database, DatabaseError
 from shared.repository.tombstones import Tombstones
-from shared.retrying import second_try
+from shared.retrying import second_try, set_back
 from shared.tracing import span
 
 T = TypeVar("T")
@@ -72,6 +73,7 @@ class Replay:
     ) -> None:
         self._url = url
         self._messages = MessageRepository(database)
+        self._blobs = BlobRepository(database)
         self._fates = Fates(database, is_erased=Tombstones(database, keys).cover, clock=system_clock)
         self._announce = announce
         self._progress = progress
@@ -190,7 +192,7 @@ class Replay:
         again = second_try(current, now=system_clock())
         if again is None or again.event.routing_key != letter.queue.routing_key:
             return False
-        change = await self._messages.change(current, again.move)
+        change = await set_back(current, again, messages=self._messages, blobs=self._blobs)
         if change is None:
             return False
         self._in_hand.append(change.attachment)

@@ -13,6 +13,9 @@ from shared.media import Facts, Rendition
 from shared.model import Model, UtcTime
 from shared.repository.mongo import Database, Document
 
+MOST_CRASHES = 2
+"""After this many decoders that the bytes took down no further one is started for them, until somebody asks."""
+
 
 class BlobState(StrEnum):
     """Whether the bytes may be referred to."""
@@ -35,6 +38,8 @@ class Blob(Model):
     size_bytes: int
     mime_type: str
     facts: Facts = Field(default_factory=Facts)
+    facts_recipe: int = 0
+    """Of what told the facts; 0 while nobody has looked into the file."""
     renditions: dict[str, BlobRendition] = Field(default_factory=dict)
     rendition_keys: list[str] = Field(default_factory=list)
     crashes: int = 0
@@ -104,21 +109,28 @@ class BlobRepository:
         if not result.matched_count:
             raise _being_deleted()
 
-    async def rendered(self, blob: Blob, *, facts: Facts, renditions: Mapping[str, BlobRendition]) -> bool:
-        """Keep what rendering told and made, for every document with the same bytes.
+    async def rendered(
+        self,
+        blob: Blob,
+        *,
+        facts: Facts,
+        facts_recipe: int,
+        renditions: Mapping[str, BlobRendition],
+        dropped: Iterable[str] = (),
+    ) -> bool:
+        """Keep what rendering told and made, for every document with the same bytes, and the type of `blob`.
+
+        `dropped` are the names of renditions that such files have no more; their files become orphans.
 
         While they are being removed it is kept all the same, and goes with them. False when they have been removed
         since the blob was read, even if they are back: what was put may be gone; hand it to `leave`.
         """
         made = {f"renditions.{name}": rendition.to_document() for name, rendition in renditions.items()}
-        result = await self._blobs.update_one(
-            _same(blob),
-            {
-                "$set": {"facts": facts.to_document(), **made},
-                "$inc": {"changes": 1},
-                "$currentDate": {"usedAt": True},
-            },
-        )
+        told = {"mimeType": blob.mime_type, "facts": facts.to_document(), "factsRecipe": facts_recipe}
+        update: Document = {"$set": told | made, "$inc": {"changes": 1}, "$currentDate": {"usedAt": True}}
+        if gone := {f"renditions.{name}": "" for name in dropped if name not in renditions}:
+            update["$unset"] = gone
+        result = await self._blobs.update_one(_same(blob), update)
         return result.matched_count == 1
 
     async def leave(self, blob: Blob, *, keys: Iterable[str]) -> None:
@@ -139,13 +151,17 @@ class BlobRepository:
         )
 
     async def crashed(self, sha256: str) -> int:
-        """Count a decoder that these bytes took down; the count so far."""
+        """Count a decoder that these bytes took down, or that hung on them; the count so far."""
         blob = _blob(
             await self._blobs.find_one_and_update(
                 {"_id": sha256}, {"$inc": {"crashes": 1}}, return_document=ReturnDocument.AFTER
             )
         )
         return 0 if blob is None else blob.crashes
+
+    async def forgive(self, sha256: str) -> None:
+        """Somebody asks for another try: decoders are started for these bytes as if they had taken none down."""
+        await self._blobs.update_one({"_id": sha256, "crashes": {"$gt": 0}}, {"$set": {"crashes": 0}})
 
 
 def _new(*, key: str, size_bytes: int, mime_type: str) -> Document:

@@ -20,6 +20,8 @@ from shared.tracing import span
 log = structlog.get_logger(__name__)
 
 _CENSUS_MS = 60_000
+# a state that an attachment may come back to
+_NOT_SHOWN: Mapping[MediaStatus, Document] = {MediaStatus.STORED: {"media.facts": {"$in": [None, {}]}}}
 
 
 class IllegalMove(RuntimeError):
@@ -147,10 +149,14 @@ class MessageRepository:
         }
 
     async def count_overdue(self, *, received_before: datetime) -> Mapping[MediaStatus, int]:
-        """How many whose webhook came before that are not in a final state yet, for each such state."""
+        """How many whose webhook came before that are not in a final state yet, for each such state.
+
+        Not those whose previews are made anew: they show what they had.
+        """
         return {
             status: await self._messages.count_documents(
-                {"media.status": status.value, "receivedAt": {"$lt": received_before}}, maxTimeMS=GAUGE_MS
+                {"media.status": status.value, "receivedAt": {"$lt": received_before}} | _NOT_SHOWN.get(status, {}),
+                maxTimeMS=GAUGE_MS,
             )
             for status in MediaStatus
             if status not in FINAL

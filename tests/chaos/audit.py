@@ -8,6 +8,7 @@ from tests.chaos.ledger import Problem, Sent, documents_by_sent
 
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/webp"})
 _RENDITIONS = frozenset({"thumb", "preview"})
+_OF_AN_ANIMATION = _RENDITIONS | {"poster"}
 
 
 def audit(
@@ -57,7 +58,8 @@ def _renditions(evidence: Evidence) -> Iterator[Problem]:
         renditions: Mapping[str, JSON] = media["storage"].get("renditions", {})
         if media["status"] != "ready":
             continue
-        if media["storage"].get("original", {}).get("mimeType") in _PICTURES and set(renditions) != _RENDITIONS:
+        expected = _OF_AN_ANIMATION if media["facts"].get("animated") else _RENDITIONS
+        if media["storage"].get("original", {}).get("mimeType") in _PICTURES and set(renditions) != expected:
             yield Problem(what="ready without its previews", id=document["_id"], seen=str(sorted(renditions)))
         for name, rendition in renditions.items():
             file = files.get(rendition["key"])

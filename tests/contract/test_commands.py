@@ -26,6 +26,7 @@ TARGETS = (
     "format",
     "typecheck",
     "bench",
+    "fuzz",
     "instances",
     "instance-set",
     "retry",
@@ -34,6 +35,7 @@ TARGETS = (
     "dlq-replay",
     "dlq-purge",
     "storage-prune",
+    "previews-rebuild",
     "up",
     "down",
     "logs",
@@ -153,6 +155,11 @@ def test_make_storage_prune_takes_an_age_and_removes_nothing_unless_told(given: 
         (
             ["retention", "OLDER_THAN=90d", "KIND=image", "NUMBER=106540352242922", "APPLY=1"],
             'attache retention --older-than "90d" --kind "image" --number "106540352242922" --apply',
+        ),
+        (["previews-rebuild"], "attache previews rebuild"),
+        (
+            ["previews-rebuild", "KIND=video", "NUMBER=106540352242922", "FAILED=1", "APPLY=1"],
+            'attache previews rebuild --kind "video" --number "106540352242922" --failed --apply',
         ),
         (["backup", "TO=/backups/today"], 'attache backup "/backups/today"'),
         (["restore", "FROM=/backups/today"], 'attache restore "/backups/today"'),

@@ -85,7 +85,17 @@ SERVICES = [
     ),
     Service(
         package="previewer",
-        wrong=COMMON_WRONG | DATABASE_WRONG | STORAGE_WRONG | WORKER_WRONG | {"PREVIEW_WORKERS": "many"},
+        wrong=COMMON_WRONG
+        | DATABASE_WRONG
+        | STORAGE_WRONG
+        | WORKER_WRONG
+        | {
+            "PREVIEW_WORKERS": "many",
+            "PREVIEW_MAX_PIXELS": "0",
+            "PREVIEW_MAX_ANIMATION_PIXELS": "30 megapixels",
+            "PREVIEW_TIMEOUT_SECONDS": "301",
+            "PREVIEW_MEMORY_BYTES": "1G",
+        },
     ),
     Service(
         package="media_server",

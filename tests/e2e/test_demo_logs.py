@@ -10,7 +10,7 @@ from local_stack.demo import demo
 from local_stack.demo.plan import shipments
 from local_stack.demo.secrets import DemoSecrets, environment
 from tests.log_scan import Scanner
-from whatsapp_simulator import Simulator
+from whatsapp_simulator import SAMPLES, Simulator
 
 
 async def test_no_log_of_the_demo_shows_a_secret_or_personal_data(
@@ -31,5 +31,8 @@ async def test_no_log_of_the_demo_shows_a_secret_or_personal_data(
     assert {path.stem for path in logs.iterdir()} >= {"webhook-gateway", "ingestor", "previewer", "media-server"}
     assert {path.stem for path in logs.iterdir()} >= {"rabbitmq", "mongodb"}
     assert scanner.leaks_below(logs) == []
+    # the label of a text is what a customer wrote
+    first_line = SAMPLES["txt"].read().partition(b"\n")[0]
+    assert [path.name for path in logs.iterdir() if first_line in path.read_bytes()] == []
     beside = tmp_path / ".local" / "demo" / "rabbitmq" / "log"
     assert scanner.leaks_below(beside) == [], "what RabbitMQ writes past the log that it was given"

@@ -246,6 +246,7 @@ async def test_a_preview_that_killed_every_process_is_adopted_as_crashed(world: 
 
     media = await world.media("mbomb")
     assert (media.status, media.failure.code) == (MediaStatus.FAILED, ErrorCode.PREVIEW_CRASHED)
+    assert media.failure.message.endswith("The original can be downloaded.")
     assert media.storage.original is not None
     assert gauge(PREVIEW) == 1
 

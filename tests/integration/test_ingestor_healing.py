@@ -16,6 +16,7 @@ from shared.broker.retry import DeadLetter
 from shared.errors import ErrorCode
 from shared.events import MediaReceived
 from shared.media import Attachment, MediaStatus
+from shared.repository.blobs import BlobRepository
 from shared.repository.instances import InstanceRepository
 from shared.retrying import Retrying
 from tests.ingestors import LIFETIME, NUMBER, World, photo, running_world
@@ -484,6 +485,7 @@ async def test_a_persons_retry_asks_meta_though_it_refuses_the_number(world: Wor
     world.meta.tokens.grant(DEMO_ACCESS_TOKEN, NUMBER)
     retrying = Retrying(
         messages=world.messages,
+        blobs=BlobRepository(world.database),
         refusals=world.refusals,
         publisher=Publisher(world.broker),
         announce=world.announcer.announce,

@@ -129,7 +129,7 @@ class Actor:
             return
         await self.put(THUMB.key)
         made = {"thumb": BlobRendition(**THUMB.model_dump(), recipe=1)}
-        if not await self.blobs.rendered(blob, facts=Facts(), renditions=made):
+        if not await self.blobs.rendered(blob, facts=Facts(), facts_recipe=1, renditions=made):
             await self.blobs.leave(blob, keys=[THUMB.key])
 
 
@@ -205,7 +205,7 @@ async def test_a_rendition_of_bytes_that_went_and_came_back_is_not_taken_for_the
     await announced(world, "m2", stored=True)
 
     made = {"thumb": BlobRendition(**THUMB.model_dump(), recipe=1)}
-    assert not await actor.blobs.rendered(blob, facts=Facts(), renditions=made)
+    assert not await actor.blobs.rendered(blob, facts=Facts(), facts_recipe=1, renditions=made)
 
     assert [row["renditions"] for row in await world.rows()] == [{}]
 

@@ -81,8 +81,8 @@ async def test_what_rendering_made_is_kept_for_the_next_document(blobs: BlobRepo
     thumb = BlobRendition(**make_rendition().model_dump(), recipe=1)
     preview = thumb.model_copy(update={"recipe": 2})
 
-    await blobs.rendered(reserved, facts=Facts(width=4, height=3), renditions={"thumb": thumb})
-    await blobs.rendered(reserved, facts=Facts(width=4, height=3), renditions={"preview": preview})
+    await blobs.rendered(reserved, facts=Facts(width=4, height=3), facts_recipe=1, renditions={"thumb": thumb})
+    await blobs.rendered(reserved, facts=Facts(width=4, height=3), facts_recipe=1, renditions={"preview": preview})
 
     found = await blobs.use(SHA256)
     assert found is not None
@@ -95,3 +95,13 @@ async def test_crashes_are_counted(blobs: BlobRepository) -> None:
 
     assert [await blobs.crashed(SHA256) for _ in range(3)] == [1, 2, 3]
     assert await blobs.crashed("0" * 64) == 0
+
+
+async def test_crashes_are_forgiven(blobs: BlobRepository) -> None:
+    await reserve(blobs)
+    await blobs.crashed(SHA256)
+
+    await blobs.forgive(SHA256)
+    await blobs.forgive("0" * 64)  # nothing to forgive is no error
+
+    assert await blobs.crashed(SHA256) == 1

@@ -255,6 +255,17 @@ async def test_documents_are_counted_by_status(messages: MessageRepository) -> N
     }
 
 
+async def test_a_preview_that_is_made_anew_is_not_overdue(messages: MessageRepository) -> None:
+    stored = make_media(status=MediaStatus.STORED)
+    await inserted(messages, make_attachment(id="m1", received_at=NOW, media=stored))
+    shown = stored.model_copy(update={"facts": Facts(width=4, height=3)})
+    await inserted(messages, make_attachment(id="m2", received_at=NOW, media=shown))
+
+    counts = await messages.count_overdue(received_before=LATER)
+
+    assert counts == {MediaStatus.PENDING: 0, MediaStatus.STORED: 1}
+
+
 async def test_the_gauges_are_counted_without_reading_a_document(
     messages: MessageRepository, database: Database
 ) -> None:

@@ -107,4 +107,5 @@ def _file_headers(media: Media) -> dict[str, str]:
 
 def _disposition(filename: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", filename)
-    return f"inline;filename={plain}" + ("" if plain == filename else f";filename*=UTF-8''{quote(filename, safe='')}")
+    exact = quote(filename, safe="", errors="replace")
+    return f"inline;filename={plain}" + ("" if plain == filename else f";filename*=UTF-8''{exact}")

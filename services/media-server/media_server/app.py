@@ -18,6 +18,8 @@ from shared.clock import Clock, system_clock
 from shared.resources import open_store
 from shared.web import new_app
 
+_LINK = "/media/{token}/{fileName:[^/]+}"  # without the pattern no name with a brace in it is found
+
 
 def build_app(settings: Settings, *, clock: Clock = system_clock) -> web.Application:
     """The service. It starts, and serves links, whether or not MongoDB and RabbitMQ are there."""
@@ -37,7 +39,7 @@ def build_app(settings: Settings, *, clock: Clock = system_clock) -> web.Applica
     app[STOPPING] = asyncio.Event()
     app[LIVE] = Live(links=links, clock=clock)
     app.middlewares.append(problems)
-    app.router.add_routes([*API_ROUTES, web.get("/media/{token}/{fileName}", files.get)])
+    app.router.add_routes([*API_ROUTES, web.get(_LINK, files.get)])
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(say_goodbye)
     return app

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from media_server.presentation import is_inline, safe_file_name
+from media_server.presentation import is_inline, safe_file_name, shown_file_name
 from media_server.signing import File, Links
 from shared.media import Attachment, public_json
 from shared.model import rfc3339
@@ -19,7 +19,11 @@ def message_json(attachment: Attachment, *, links: Links, now: datetime) -> dict
 
 
 def with_links(message: dict[str, Any], *, links: Links, now: datetime) -> dict[str, Any]:
-    """The same for what `public_json` made, here or in the service that sent `media.updated`."""
+    """The same for what `public_json` made, here or in the service that sent `media.updated`.
+
+    A `fileName` in there is as the sender wrote it; here it becomes what may be shown, and is left out when that is
+    nothing.
+    """
     media = dict(message["media"])
 
     def linked(what: str, stored: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +34,10 @@ def with_links(message: dict[str, Any], *, links: Links, now: datetime) -> dict[
     if ORIGINAL in media:
         media[ORIGINAL] = linked(ORIGINAL, media[ORIGINAL])
     media["renditions"] = {name: linked(name, stored) for name, stored in media.get("renditions", {}).items()}
-    return message | {"media": media}
+    shown = message | {"media": media}
+    if name := shown_file_name(shown.pop("fileName", "")):
+        shown["fileName"] = name
+    return shown
 
 
 def _file(message: dict[str, Any], what: str, stored: dict[str, Any]) -> File:

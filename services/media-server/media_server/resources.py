@@ -33,6 +33,7 @@ from shared.broker.subscription import Subscription
 from shared.broker.topology import INGEST, PREVIEW
 from shared.events import MediaErased, MediaUpdated
 from shared.graph.client import Graph
+from shared.repository.blobs import BlobRepository
 from shared.repository.conversations import ConversationRepository
 from shared.repository.failed import FailedMedia
 from shared.repository.instances import InstanceRepository
@@ -102,6 +103,7 @@ def broker(settings: Settings) -> Resource:
 
             app[RETRYING] = Retrying(
                 messages=app[MESSAGES],
+                blobs=BlobRepository(app[DATABASE]),
                 refusals=app[REFUSALS],
                 publisher=publisher,
                 announce=announcer.announce,

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
+from previewer.confined import tell_confinement
 from previewer.handler import PreviewHandler
 from previewer.render_missing import RenderMissing
 from previewer.sandbox import Sandbox
@@ -35,17 +36,17 @@ def build_app(settings: Settings) -> web.Application:
 
     async def pipeline(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            # the decoders' processes come first: they are started before anything secret is in hand
-            sandbox = Sandbox(workers=settings.preview_workers)
+            store = open_store(app, settings)
+            # each worker has a folder of the store to work in, so that files need not be copied
+            sandbox = Sandbox(workers=settings.preview_workers, limits=settings.limits, place=store.workspace)
             stack.push_async_callback(sandbox.close)
             await sandbox.start()
+            tell_confinement(sandbox.missing)
             queues = (*PREVIEW.queues(settings.media_retry_delays), *INGEST.queues())
             database = await stack.enter_async_context(open_database(app, settings))
             broker = await stack.enter_async_context(
                 open_broker(app, Broker(settings.rabbitmq_url, service=SERVICE, queues=queues))
             )
-            store = open_store(app, settings)
-
             publisher = Publisher(broker)
             announcer = Announcer(publisher, service=SERVICE)
             stack.push_async_callback(announcer.drain)

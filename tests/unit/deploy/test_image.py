@@ -20,6 +20,7 @@ PACKAGES = {
     "cli": "shared.cli",
     "simulator": "whatsapp_simulator",
 }
+DECODERS = {"av", "pillow", "pillow-heif", "pypdfium2"}
 OURS = {package.split(".")[0] for package in PACKAGES.values()}
 
 
@@ -62,12 +63,24 @@ assert sys.modules["shared"].__file__.startswith({str(tree)!r}) if "shared" in s
 
 
 def test_an_image_has_the_packages_that_its_modules_import(image: str, tree: Path) -> None:
-    pinned = re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / "requirements" / f"{image}.txt").read_text(), re.MULTILINE)
-    there = {_plain(name) for name in pinned}
+    there = _pinned(image)
     known = packages_distributions()
 
     for module in set(_third_party(tree)):
         assert there & {_plain(name) for name in known.get(module, [module])}, f"{image} imports {module}"
+
+
+def test_the_decoders_of_files_are_in_the_previewer_alone(image: str) -> None:
+    assert DECODERS & _pinned(image) == (DECODERS if image == "previewer" else set())
+
+
+def test_a_decoder_is_the_same_version_on_every_python() -> None:
+    """What is tested is what is in the image, whatever Python either runs on."""
+    requirements = (ROOT / "requirements" / "previewer.txt").read_text()
+
+    versions = {name: re.findall(rf"^{name}==(\S+)", requirements, re.MULTILINE) for name in DECODERS}
+
+    assert {name: len(found) for name, found in versions.items()} == dict.fromkeys(DECODERS, 1)
 
 
 @pytest.mark.parametrize("image", ["webhook-gateway"])
@@ -93,6 +106,11 @@ def test_a_program_in_an_image_finds_its_version(tree: Path) -> None:
     assert version is not None
     metadata = (tree / f"attache-{version[1]}.dist-info" / "METADATA").read_text()
     assert f"Version: {version[1]}\n" in metadata
+
+
+def _pinned(image: str) -> set[str]:
+    requirements = (ROOT / "requirements" / f"{image}.txt").read_text()
+    return {_plain(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", requirements, re.MULTILINE)}
 
 
 def _third_party(tree: Path) -> Iterator[str]:

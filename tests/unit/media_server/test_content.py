@@ -77,3 +77,28 @@ def test_what_is_missing_is_named_with_what_to_do_next(attachment: Attachment, s
         refuse_missing(attachment, "original", now=NOW, limit_bytes=LIMIT)
 
     assert says in caught.value.detail
+
+
+def test_an_unknown_name_is_told_those_that_there_are() -> None:
+    with pytest.raises(Problem, match=r"has no file of that name; it has original, thumb$"):
+        refuse_missing(READY, "waveform", now=NOW, limit_bytes=LIMIT)
+
+
+def test_without_a_preview_it_is_said_why_and_where_the_original_is() -> None:
+    failure = at(PREVIEW, ErrorCode.PREVIEW_UNREADABLE).model_copy(update={"message": "This picture is damaged."})
+    attachment = make_message(MediaStatus.FAILED, failure=failure)
+
+    with pytest.raises(Problem) as caught:
+        refuse_missing(attachment, "preview", now=NOW, limit_bytes=LIMIT)
+
+    assert caught.value.detail == (
+        "This picture is damaged. The original: /api/messages/mabcdefghijkl/content/original. "
+        "To try the preview again, POST /api/messages/mabcdefghijkl/retry"
+    )
+
+
+@pytest.mark.parametrize("status", [MediaStatus.STORED, MediaStatus.FAILED])
+def test_a_preview_that_is_made_anew_or_cannot_be_is_served_as_it_was(status: MediaStatus) -> None:
+    failure = at(PREVIEW, ErrorCode.PREVIEW_CRASHED) if status is MediaStatus.FAILED else None
+
+    refuse_missing(make_message(status, failure=failure), "thumb", now=NOW, limit_bytes=LIMIT)

@@ -11,6 +11,8 @@ from yarl import URL
 
 from media_server.app import build_app
 from media_server.settings import Settings
+from shared.sniff import shown_type, sniff
+from tests import documents, images
 from tests.builders import SHA256
 from tests.unit.media_server.server import SIGNING_SECRET, Client, Hands, LinkTo
 
@@ -168,6 +170,38 @@ async def test_only_pictures_sound_film_and_pdf_open_in_the_window(
     assert "Set-Cookie" not in response.headers
 
 
+@pytest.mark.parametrize(
+    ("content", "served", "kind"),
+    [
+        (images.polyglot(), "image/jpeg", "inline"),
+        (b"GIF89a/*" + bytes(9) + b"*/=1;alert(1)", "image/gif", "inline"),
+        (documents.pdf(b"") + images.html(), "application/pdf", "inline"),
+        (images.html() + documents.pdf(b""), "application/octet-stream", "attachment"),
+        (images.svg(), "application/octet-stream", "attachment"),
+        (images.html(), "application/octet-stream", "attachment"),
+        (b"<?xml version='1.0'?><x/>", "application/octet-stream", "attachment"),
+        (b"alert(1)", "application/octet-stream", "attachment"),
+    ],
+    ids=["jpeg and html", "gif and script", "pdf and html", "html and pdf", "svg", "html", "xml", "script"],
+)
+@pytest.mark.parametrize("declared", ["text/html", "image/svg+xml", "text/javascript", "application/xhtml+xml"])
+async def test_no_file_runs_in_the_browser_whatever_its_sender_calls_it(
+    client: Client, link_to: LinkTo, content: bytes, served: str, kind: str, declared: str
+) -> None:
+    shown = shown_type(sniff(content).mime_type, declared)
+
+    response = await client.get(exactly(link_to(content, mime_type=shown, file_name="index.html")))
+
+    policy = response.headers["Content-Security-Policy"]
+    assert response.headers["Content-Type"] == served
+    assert response.headers["Content-Disposition"].split(";")[0] == kind
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert "allow-" not in policy
+    assert ("sandbox" in policy) is (served != "application/pdf")
+
+
 async def test_a_pdf_is_not_sandboxed_because_browsers_would_not_show_it(client: Client, link_to: LinkTo) -> None:
     response = await client.get(exactly(link_to(b"%PDF", mime_type="application/pdf")))
 
@@ -175,14 +209,14 @@ async def test_a_pdf_is_not_sandboxed_because_browsers_would_not_show_it(client:
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
-async def test_a_name_in_any_script_survives(client: Client, link_to: LinkTo) -> None:
-    response = await client.get(
-        exactly(link_to(CONTENT, mime_type="application/pdf", file_name="Überweisung 東京.pdf"))
-    )
+@pytest.mark.parametrize("name", ["Überweisung 東京.pdf", "{{7*7}}.pdf", "report {final} 100%.pdf", "a+b;c=d&e#f.pdf"])
+async def test_any_name_survives(client: Client, link_to: LinkTo, name: str) -> None:
+    response = await client.get(exactly(link_to(CONTENT, mime_type="application/pdf", file_name=name)))
 
+    assert response.status == 200
     disposition = response.content_disposition
     assert disposition is not None
-    assert disposition.filename == "Überweisung 東京.pdf"
+    assert disposition.filename == name
 
 
 async def test_the_name_in_the_path_is_decoration(client: Client, link_to: LinkTo) -> None:

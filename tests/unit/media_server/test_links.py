@@ -9,8 +9,18 @@ from media_server.links import message_json, with_links
 from media_server.signing import Links
 from shared.errors import ErrorCode
 from shared.events import MediaUpdated, decode, encode
-from shared.media import Attachment, Failure, FailureStage, MediaKind, MediaStatus, public_json
-from tests.builders import NOW, SHA256
+from shared.media import (
+    Attachment,
+    Facts,
+    Failure,
+    FailureStage,
+    MediaKind,
+    MediaStatus,
+    Rendition,
+    Storage,
+    public_json,
+)
+from tests.builders import NOW, SHA256, make_original
 from tests.unit.media_server.documents import ORIGINAL_KEY, THUMB_KEY, make_message
 
 LINKS = Links(secret=SecretStr("s" * 32), previous=None, ttl_seconds=900)
@@ -24,6 +34,35 @@ def test_files_have_links_where_the_document_has_keys() -> None:
     assert media["renditions"]["thumb"].keys() == {"url", "mimeType", "width", "height", "sizeBytes", "expiresAt"}
     assert "storage" not in media
     assert "wakeAt" not in media
+
+
+def test_what_decoding_told_is_shown_and_only_pictures_have_a_size() -> None:
+    size = {"width": 640, "height": 480, "animated": False}
+    facts = Facts(**size, duration_seconds=3.2, playable=False, pages=3, label="Film", thumbhash="aa==")
+    key = THUMB_KEY.replace("thumb-1.webp", "waveform-1.json")
+    waveform = Rendition(key=key, mime_type="application/json", size_bytes=9)
+    storage = Storage(original=make_original(), renditions={"waveform": waveform})
+    attachment = make_message(facts=facts, storage=storage)
+    event = decode(MediaUpdated, encode(MediaUpdated.of(public_json(attachment))))
+
+    for told in (
+        message_json(attachment, links=LINKS, now=NOW),
+        with_links(event.to_json(), links=LINKS, now=NOW),  # a frame
+    ):
+        assert told["media"]["facts"] == {
+            "width": 640,
+            "height": 480,
+            "animated": False,
+            "durationSeconds": 3.2,
+            "playable": False,
+            "pages": 3,
+            "label": "Film",
+            "thumbhash": "aa==",
+        }
+        shown = told["media"]["renditions"]["waveform"]
+        assert shown.keys() == {"url", "mimeType", "sizeBytes", "expiresAt"}
+        assert opened(shown["url"]).endswith("-waveform.json")
+        assert Message.model_validate(told).media.facts == facts
 
 
 def test_no_storage_key_leaves_outside_a_token() -> None:
@@ -60,6 +99,21 @@ def test_files_are_named_after_the_attachment(
 
 def opened(url: str) -> str:
     return LINKS.open(url.split("/")[2], now=NOW).file.file_name
+
+
+@pytest.mark.parametrize(
+    ("file_name", "shown"),
+    [("../../evil\u202egpj.exe", {"fileName": "evilgpj.exe"}), ("a: b?.pdf", {"fileName": "a: b?.pdf"}), ("a/", {})],
+)
+def test_a_file_name_is_shown_clean_and_the_event_keeps_what_was_sent(file_name: str, shown: dict[str, str]) -> None:
+    attachment = make_message(kind=MediaKind.DOCUMENT, file_name=file_name)
+    event = decode(MediaUpdated, encode(MediaUpdated.of(public_json(attachment)))).to_json()
+
+    answer, frame = message_json(attachment, links=LINKS, now=NOW), with_links(event, links=LINKS, now=NOW)
+
+    assert {name: value for name, value in answer.items() if name == "fileName"} == shown
+    assert frame == answer
+    assert event["fileName"] == file_name
 
 
 def test_a_link_says_what_it_shows() -> None:

@@ -108,6 +108,30 @@ def test_every_mistake_is_told_at_once_with_what_would_be_right(
     assert "s3:// storage is not available in this version" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("MAX_BYTES", "-1", "too small"),
+        ("MAX_BYTES", "0", "too small"),
+        ("PORT", "-0", "too small"),
+        ("PORT", "65536", "too large"),
+        ("PORT", "9" * 5000, "too large"),
+        ("DELAYS", "5,-5", "too small"),
+        ("DELAYS", "5,2592001", "too large"),
+        ("PORT", "1.5", "not a whole number"),
+        ("PORT", "-", "not a whole number"),
+        ("PORT", "+8080", "not a whole number"),
+        ("PORT", "\N{SUPERSCRIPT TWO}", "not a whole number"),
+    ],
+)
+def test_a_wrong_number_is_told_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, reason: str
+) -> None:
+    message = refused(monkeypatch, capsys, VERIFY_TOKEN="secret", **{name: value})
+
+    assert f"{name}: {value!r} is not right ({reason}); expected " in message
+
+
 def test_contradictions_are_told_with_the_rest(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

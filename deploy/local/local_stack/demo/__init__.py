@@ -27,7 +27,7 @@ _FOLDER = Path(".local")
 _DATA = _FOLDER / "demo"
 _SIMULATOR_PORT = 8090
 _MOST_SECONDS = 90.0
-_PLAIN_WIDTH = 110  # in a file or a pipe there is nothing to fit into
+_PLAIN_WIDTH = 120  # in a file or a pipe there is nothing to fit into
 _LIMIT_BYTES = 104857600
 
 
@@ -127,6 +127,7 @@ def _where_to_look(addresses: dict[str, str]) -> str:
     return (
         f"Operator console  {addresses['consoleUrl']}\n"
         f"API               {addresses['mediaServerUrl']}/api/openapi.json\n"
+        "A page of yours   docs/api.md; on another port, open both by localhost: to browsers an IP address is no site\n"
         f"Addresses, tokens {_FOLDER / 'demo.json'}\n"
         f"Logs, files       {_DATA}"
     )

@@ -10,17 +10,24 @@ from whatsapp_simulator.webhooks import Customer, Message
 _GRACE = Customer(name="Grace", wa_id="15550108888", user_id="US.10000000000000000002")
 _EIGHT_DAYS = 8 * 24 * 3600
 
+_PICTURE = frozenset({"thumb", "preview"})
+_MOVING = _PICTURE | {"poster"}
+_FILM = frozenset({"poster", "thumb"})
+_SOUND = frozenset({"waveform", "thumb"})
+_OLD_SOUND = _SOUND | {"playable"}
+_NONE: frozenset[str] = frozenset()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shipment:
-    """One attachment on its way. `pictures`: it should get a thumb and a preview."""
+    """One attachment on its way. A file that is `ready` without any of `renditions` should have a label."""
 
     label: str
     media: Media
     message: Message
     status: str = "ready"
     code: str | None = None
-    pictures: bool = False
+    renditions: frozenset[str] = _NONE
 
 
 def shipments(simulator: Simulator, *, limit_bytes: int) -> list[Shipment]:
@@ -37,7 +44,7 @@ def shipments(simulator: Simulator, *, limit_bytes: int) -> list[Shipment]:
         age_seconds: int = 0,
         status: str = "ready",
         code: str | None = None,
-        pictures: bool = False,
+        renditions: frozenset[str] = _NONE,
     ) -> Shipment:
         media = simulator.add_sample(sample, size_bytes=size_bytes, faults=faults)
         message = simulator.message(
@@ -45,20 +52,37 @@ def shipments(simulator: Simulator, *, limit_bytes: int) -> list[Shipment]:
             sender=sender,
             timestamp=int(simulator.clock.now()) - age_seconds,
         )
-        return Shipment(label=label, media=media, message=message, status=status, code=code, pictures=pictures)
+        return Shipment(label=label, media=media, message=message, status=status, code=code, renditions=renditions)
 
     return [
-        of("photo held sideways", "photo", caption="Broken pipe, see photo", pictures=True),
-        of("transparent PNG", "transparent", pictures=True),
-        of("animated sticker", "sticker", pictures=True),
-        of("GIF", "gif", pictures=True),
-        of("voice note", "voice"),
-        of("mp3", "audio"),
-        of("video", "video"),
-        of("PDF, non-ASCII name", "pdf", caption="Signed copy"),
+        of("photo held sideways", "photo", caption="Broken pipe, see photo", renditions=_PICTURE),
+        of("transparent PNG", "transparent", renditions=_PICTURE),
+        of("animated sticker", "sticker", renditions=_MOVING),
+        of("still sticker", "still-sticker", renditions=_PICTURE),
+        of("GIF", "gif", renditions=_MOVING),
+        of("JPEG sent as a file", "jpeg-file", renditions=_PICTURE),
+        of("HEIC from an iPhone", "heic", renditions=_PICTURE),
+        of("AVIF", "avif", renditions=_PICTURE),
+        of("TIFF, scanned", "tiff", renditions=_PICTURE),
+        of("BMP", "bmp", renditions=_PICTURE),
+        of("video", "video", renditions=_FILM),
+        of("iPhone film, upright", "mov", renditions=_FILM),
+        of("3GP of an old phone", "3gp", renditions=_FILM),
+        of("WebM", "webm", renditions=_FILM),
+        of("voice note", "voice", renditions=_OLD_SOUND),
+        of("mp3", "audio", renditions=_SOUND),
+        of("m4a", "m4a", renditions=_SOUND),
+        of("AMR", "amr", renditions=_OLD_SOUND),
+        of("PDF, non-ASCII name", "pdf", caption="Signed copy", renditions=_PICTURE),
+        of("PDF with a password", "locked-pdf"),
         of("docx", "docx"),
+        of("xlsx", "xlsx"),
         of("zip", "zip"),
-        of("same photo, 2nd customer", "photo", sender=_GRACE, pictures=True),
+        of("text", "txt"),
+        of("csv", "csv"),
+        of("SVG with a script", "svg"),
+        of("HTML with a script", "html"),
+        of("same photo, 2nd customer", "photo", sender=_GRACE, renditions=_PICTURE),
         of(
             "over the limit",
             "pdf",
@@ -69,6 +93,7 @@ def shipments(simulator: Simulator, *, limit_bytes: int) -> list[Shipment]:
         of(
             "expired at Meta",
             "still-sticker",
+            size_bytes=40_000,  # bytes of its own: those of the other sticker would be there already
             faults=(Fault(name=FaultName.EXPIRED),),
             age_seconds=_EIGHT_DAYS,
             status="failed",
@@ -79,6 +104,6 @@ def shipments(simulator: Simulator, *, limit_bytes: int) -> list[Shipment]:
             "photo",
             size_bytes=200_000,
             faults=(Fault(name=FaultName.CORRUPT, times=2),),
-            pictures=True,
+            renditions=_PICTURE,
         ),
     ]

@@ -1,17 +1,19 @@
 """The table of what became of each attachment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.table import Table
 
 from local_stack.demo.watch import Outcome
 
 _COLOURS = {"ready": "green", "skipped": "yellow", "failed": "red"}
 _NOTHING = "-"
-_SMALLEST_FIRST = ("thumb", "preview")
+_ORDER = ("thumb", "preview", "poster", "waveform", "playable")
 
 
 def report(outcomes: Sequence[Outcome], console: Console) -> bool:
@@ -24,7 +26,7 @@ def report(outcomes: Sequence[Outcome], console: Console) -> bool:
     table.add_column("size", no_wrap=True, justify="right")
     table.add_column("time", no_wrap=True, justify="right")
     table.add_column("renditions", no_wrap=True)
-    table.add_column("reason", no_wrap=True)
+    table.add_column("what it is, or the reason")
     for outcome in outcomes:
         table.add_row(*_row(outcome))
     console.print(table)
@@ -41,7 +43,6 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     shipment, media = outcome.shipment, (outcome.message or {}).get("media", {})
     status = media.get("status", "unknown")
     renditions = media.get("renditions", {})
-    sizes = [f"{made['width']}x{made['height']}" for name in _SMALLEST_FIRST if (made := renditions.get(name))]
     return (
         "[red]✗[/]" if outcome.wrong else "[green]✓[/]",
         shipment.label,
@@ -49,9 +50,23 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
         f"[{_COLOURS.get(status, 'red')}]{status}[/]",
         decimal(shipment.media.content.size_bytes).replace(" bytes", " B"),
         _NOTHING if outcome.seconds is None else f"{outcome.seconds:.2f} s",
-        " ".join(sizes),
-        ", ".join(_failure(outcome, "code")),
+        " ".join(name for name in _ORDER if name in renditions),
+        escape(", ".join((*_failure(outcome, "code"), *_facts(media)))),
     )
+
+
+def _facts(media: dict[str, Any]) -> Iterator[str]:
+    facts = media.get("facts", {})
+    if label := facts.get("label"):
+        yield label
+    if width := facts.get("width"):
+        yield f"{width}x{facts['height']}"
+    if facts.get("animated"):
+        yield "moving"
+    if seconds := facts.get("durationSeconds"):
+        yield f"{seconds:.1f} s"
+    if facts.get("playable") is False and "playable" not in media["renditions"]:
+        yield "save to play"
 
 
 def _failure(outcome: Outcome, field: str) -> tuple[str, ...]:

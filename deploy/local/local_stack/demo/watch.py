@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
@@ -144,7 +144,13 @@ def _differences(shipment: Shipment, message: dict[str, Any]) -> list[str]:
     code = media.get("failure", {}).get("code")
     if code != shipment.code:
         wrong.append(f"its code is {code}, expected {shipment.code}")
-    pictures = {"thumb", "preview"} <= media.get("renditions", {}).keys()
-    if pictures != shipment.pictures:
-        wrong.append("renditions are missing" if shipment.pictures else "renditions nobody asked for")
+    made = media.get("renditions", {}).keys()
+    if made != shipment.renditions:
+        wrong.append(f"its renditions are {_listed(made)}, expected {_listed(shipment.renditions)}")
+    if shipment.status == "ready" and not shipment.renditions and not media.get("facts", {}).get("label"):
+        wrong.append("nothing says what kind of file it is")
     return wrong
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -46,7 +46,8 @@ def refuse_missing(attachment: Attachment, name: str, *, now: datetime, limit_by
         raise _not_ready(attachment, now)
     if media.status is MediaStatus.FAILED:
         raise _failed(attachment)
-    msg = f"{attachment.id} has no rendition of that name; it has {', '.join(media.storage.renditions) or 'none'}"
+    names = ", ".join([ORIGINAL, *media.storage.renditions])
+    msg = f"{attachment.id} has no file of that name; it has {names}"
     raise not_found(msg)
 
 
@@ -69,7 +70,12 @@ def _failed(attachment: Attachment) -> Problem:
     if failure is None:
         detail = f"{attachment.id} failed, and nothing tells why; {_retry(attachment)}"
         return Problem(HTTPStatus.GONE, "internal", detail)
-    detail = f"{attachment.id} failed: {failure.message}. To try again, {_retry(attachment)}"
+    why = failure.message.removesuffix(".")
+    if failure.stage is FailureStage.PREVIEW:
+        original = f"/api/messages/{attachment.id}/content/{ORIGINAL}"
+        detail = f"{why}. The original: {original}. To try the preview again, {_retry(attachment)}"
+    else:
+        detail = f"{attachment.id} failed: {why}. To try again, {_retry(attachment)}"
     return Problem(HTTPStatus.GONE, failure.code.value, detail)
 
 

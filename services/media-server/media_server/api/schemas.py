@@ -26,10 +26,10 @@ class OriginalLink(FileLink):
 
 
 class RenditionLink(FileLink):
-    """One derived image."""
+    """One derived file."""
 
-    width: int
-    height: int
+    width: int | None = Field(default=None, description="pixels, of a picture")
+    height: int | None = Field(default=None, description="pixels, of a picture")
 
 
 class MessageMedia(Model):
@@ -61,7 +61,9 @@ class Message(Model):
     group_id: str | None = None
     kind: MediaKind
     caption: str | None = None
-    file_name: str | None = None
+    file_name: str | None = Field(
+        default=None, description="the sender's, to be shown: without path, control characters and direction marks"
+    )
     sent_at: UtcTime
     received_at: UtcTime
     correlation_id: str | None = Field(

@@ -1,19 +1,16 @@
-"""Pictures and stickers to WebP renditions. Runs in a worker: no asyncio, nothing but the two paths it is given."""
+"""Pictures and stickers. Runs in a worker: no asyncio, nothing but the paths it is given."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from io import BytesIO
-from pathlib import Path
 
 from PIL import ExifTags, Image
 
-from previewer.plan import RenditionSpec
-from previewer.render.animation import Animation, animation
+from previewer.render.animation import Animation, is_animated, played
 from previewer.render.colour import resizable, to_srgb
-from previewer.render.decoding import opened
-from previewer.render.job import Limits, Rendered, RenderedFile
-from previewer.render.placeholder import thumbhash
-from shared.errors import PreviewUnreadable
+from previewer.render.decoding import FORMATS, opened
+from previewer.render.job import Job, Rendered
+from previewer.render.nclx import profile_of
+from previewer.render.pictures import fitting, max_edge, pictures, shrunk, still_edge
 from shared.media import Facts
 
 _TURNED: Mapping[int, Image.Transpose] = {
@@ -26,37 +23,44 @@ _TURNED: Mapping[int, Image.Transpose] = {
     8: Image.Transpose.ROTATE_90,
 }
 _ON_ITS_SIDE = frozenset({5, 6, 7, 8})
-_MOVING = frozenset({"image/gif", "image/webp"})
-
-# Encoding is most of the work. At 1280 px the default method 4 takes twice as long and saves 2 % of the bytes.
-_STILL = {"quality": 80, "method": 2}
-_MOTION = {"quality": 70, "method": 2}
-_VP8X_ALPHA = 0x10
+_MOVING = frozenset({"image/gif", "image/webp", "image/png", "image/avif"})
+# Their decoders turn them, and size them as turned; Pillow's AVIF only tells, in EXIF, how to turn.
+_TURNED_BY_DECODER = frozenset({FORMATS["image/heif"], FORMATS["image/tiff"]})
 
 
-def render(source: Path, out_dir: Path, specs: Sequence[RenditionSpec], mime_type: str, limits: Limits) -> Rendered:
-    """Write the renditions of `source` into `out_dir`; nothing of the original's metadata is in them.
+def render(job: Job) -> Rendered:
+    """Write the renditions that the picture lacks; nothing of the original's metadata is in them.
 
-    The file is decoded once, at the size that the largest spec needs; each smaller one is made from the larger one.
+    The file is decoded once, for the largest that it has; each smaller one is made from the larger one.
     Raises `PreviewUnreadable` when the bytes are no picture of this type, or too large a one.
     """
-    with opened(source, mime_type, limits) as image:
-        width, height = image.size
+    with opened(job.source, job.mime_type, job.limits) as image:
         turn = _orientation(image)
-        moving = _moving(image, turn, specs, limits) if mime_type in _MOVING else {}
-        still = _scaled(image, turn, max(spec.max_edge for spec in specs))
-    if turn in _ON_ITS_SIDE:
-        width, height = height, width
-
-    files: dict[str, RenderedFile] = {}
-    for spec in sorted(specs, key=lambda spec: -spec.max_edge):
-        still = _shrunk(still, spec.max_edge)
-        files[spec.name] = _written(spec, still, moving.get(spec.name), out_dir, limits)
-    facts = Facts(width=width, height=height, thumbhash=thumbhash(still))
-    return Rendered(facts=facts, files=tuple(files[spec.name] for spec in specs))
+        width, height = reversed(image.size) if turn in _ON_ITS_SIDE else image.size
+        animated = (job.mime_type in _MOVING and is_animated(image, job.limits)) or None
+        facts = Facts(width=width, height=height, animated=animated)
+        specs = job.missing(facts)
+        scaled = partial(_scaled, turn=turn, profile=profile_of(image, job.source))
+        large = partial(scaled, max_edge=still_edge(job, facts))
+        moving: dict[str, Animation | None] = {}
+        if animated:
+            spec = next((spec for spec in specs if spec.animated), None)
+            small = partial(scaled, max_edge=max_edge(spec)) if spec else None
+            seen = played(image, job.limits, still=large, moving=small)
+            still = seen.still
+            if spec:
+                moving[spec.name] = seen.animation
+        else:
+            still = large(image)
+    made = pictures(still, specs, job, moving=moving)
+    return Rendered(facts=facts.model_copy(update={"thumbhash": made.thumbhash}), files=made.files)
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format in _TURNED_BY_DECODER:
+        return 1
+    if image.format == FORMATS["image/png"]:
+        image.load()  # EXIF may stand behind the pixels; damage of those is not forgiven below
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except (ValueError, SyntaxError, LookupError, TypeError, OSError):
@@ -64,88 +68,10 @@ def _orientation(image: Image.Image) -> int:
     return value if value in _TURNED else 1
 
 
-def _moving(
-    image: Image.Image, turn: int, specs: Sequence[RenditionSpec], limits: Limits
-) -> Mapping[str, Animation | None]:
-    moving = {
-        spec.name: animation(image, partial(_scaled, turn=turn, max_edge=spec.max_edge), limits)
-        for spec in specs
-        if spec.animated
-    }
-    image.seek(0)
-    return moving
-
-
-def _scaled(image: Image.Image, turn: int, max_edge: int) -> Image.Image:
+def _scaled(image: Image.Image, *, turn: int, profile: bytes | None, max_edge: int) -> Image.Image:
     """The picture as people should see it: upright, sRGB, inside the box."""
-    profile = image.info.get("icc_profile")
     # A JPEG can be decoded at a half, a quarter or an eighth for a fraction of the time and memory.
-    image.draft(None, _fitting(image.size, max_edge))
+    image.draft(None, fitting(image.size, max_edge))
     image.load()
-    upright = to_srgb(_shrunk(resizable(image), max_edge), profile)
+    upright = to_srgb(shrunk(resizable(image), max_edge), profile)
     return upright.transpose(_TURNED[turn]) if turn in _TURNED else upright
-
-
-def _shrunk(image: Image.Image, max_edge: int) -> Image.Image:
-    size = _fitting(image.size, max_edge)
-    if size == image.size:
-        return image
-    return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-
-
-def _fitting(size: tuple[int, int], max_edge: int) -> tuple[int, int]:
-    scale = min(1.0, max_edge / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def _written(
-    spec: RenditionSpec, still: Image.Image, motion: Animation | None, out_dir: Path, limits: Limits
-) -> RenderedFile:
-    data = _webp_in_motion(motion) if motion else b""
-    if not data or len(data) > limits.output_bytes:  # a thumb that stands still is better than none
-        data = _webp(still)
-    if len(data) > limits.output_bytes:
-        msg = f"the {spec.name} takes {len(data):,} bytes, the limit is {limits.output_bytes:,}"
-        raise PreviewUnreadable(msg)
-    path = out_dir / spec.file_name("webp")
-    path.write_bytes(data)
-    return RenderedFile(
-        name=spec.name,
-        recipe=spec.recipe,
-        path=path,
-        mime_type="image/webp",
-        width=still.width,
-        height=still.height,
-        size_bytes=len(data),
-    )
-
-
-def _webp(still: Image.Image) -> bytes:
-    buffer = BytesIO()
-    still.save(buffer, "WEBP", **_STILL)
-    return buffer.getvalue()
-
-
-def _webp_in_motion(motion: Animation) -> bytes:
-    first, *others = motion.frames
-    buffer = BytesIO()
-    first.save(
-        buffer,
-        "WEBP",
-        save_all=True,
-        append_images=others,
-        duration=list(motion.durations_ms),
-        loop=motion.loop,
-        **_MOTION,
-    )
-    return _with_alpha_announced(buffer.getvalue()) if first.mode == "RGBA" else buffer.getvalue()
-
-
-def _with_alpha_announced(data: bytes) -> bytes:
-    """The encoder crops each frame to what changed, and forgets the file's alpha flag when all crops are opaque.
-
-    Readers that trust the flag would then show a black ground.
-    """
-    if data[12:16] != b"VP8X":
-        return data
-    return data[:20] + bytes([data[20] | _VP8X_ALPHA]) + data[21:]

@@ -13,7 +13,7 @@ from operator import mul
 from PIL import Image
 
 # Seven waves need no more pixels than this; the format would allow 100.
-_MAX_EDGE = 48
+_MAX_EDGE = 32
 
 
 @dataclass(frozen=True, kw_only=True)

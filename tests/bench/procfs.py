@@ -41,6 +41,30 @@ def cpu_seconds(leader: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def proportional_bytes(leader: int) -> int:
+    """What a session leader and every process in its session hold; a page that several share counts once."""
+    kilobytes = 0
+    for pid in _session(leader):
+        try:
+            lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        kilobytes += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return kilobytes * 1024
+
+
+def _session(leader: int) -> list[int]:
+    members = []
+    for stat in _PROC.glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[_SESSION]) == leader:
+            members.append(int(stat.parent.name))
+    return members
+
+
 def _status_bytes(pid: int, field: str) -> int:
     lines = (_PROC / str(pid) / "status").read_text().splitlines()
     kilobytes = next(line.split()[1] for line in lines if line.startswith(f"{field}:"))

@@ -33,7 +33,7 @@ async def test_each_attachment_of_the_demo_ends_as_it_should_and_its_links_give_
         await watcher.until_all_ended(seconds=_SECONDS)
         outcomes = await watcher.outcomes()
 
-    assert len(outcomes) == 14
+    assert len(outcomes) == 31
     assert {outcome.shipment.label: outcome.wrong for outcome in outcomes if outcome.wrong} == {}
 
 

@@ -1,4 +1,3 @@
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,31 +8,12 @@ from previewer.render.job import Limits, Rendered
 from shared.errors import PreviewUnreadable
 from shared.plan import PREVIEW
 from tests import images
-from tests.jobs import job
-
-Make = Callable[..., Rendered]
+from tests.jobs import Make, job, maker, sizes
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Render these bytes as this type."""
-
-    def make(
-        data: bytes,
-        mime_type: str = "image/jpeg",
-        *,
-        existing: Mapping[str, int] | None = None,
-        limits: Limits | None = None,
-    ) -> Rendered:
-        source = tmp_path / "original"
-        source.write_bytes(data)
-        return render(job(source, tmp_path, mime_type, existing=existing, limits=limits))
-
-    return make
-
-
-def sizes(rendered: Rendered) -> dict[str, tuple[int | None, int | None]]:
-    return {file.name: (file.width, file.height) for file in rendered.files}
+    return maker(render, tmp_path, "image/jpeg")
 
 
 def still(rendered: Rendered, name: str = "thumb") -> Image.Image:

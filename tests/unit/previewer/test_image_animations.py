@@ -1,4 +1,3 @@
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -8,23 +7,12 @@ from previewer.render.image import render
 from previewer.render.job import Limits, Rendered
 from shared.plan import PREVIEW, STILL, THUMB
 from tests import images
-from tests.jobs import job
-
-Make = Callable[..., Rendered]
+from tests.jobs import Make, maker
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Render these bytes as this type."""
-
-    def make(
-        data: bytes, mime_type: str, *, existing: Mapping[str, int] | None = None, limits: Limits | None = None
-    ) -> Rendered:
-        source = tmp_path / "original"
-        source.write_bytes(data)
-        return render(job(source, tmp_path, mime_type, existing=existing, limits=limits))
-
-    return make
+    return maker(render, tmp_path, "image/webp")
 
 
 def file(rendered: Rendered, name: str) -> Path:

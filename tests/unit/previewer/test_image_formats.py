@@ -1,5 +1,4 @@
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,21 +11,12 @@ from previewer.sandbox import Sandbox
 from shared.errors import PreviewUnreadable
 from shared.plan import RENDERERS, Renderer
 from tests import images
-from tests.jobs import job
-
-Make = Callable[..., Rendered]
+from tests.jobs import Make, job, maker
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Render these bytes as this type."""
-
-    def make(data: bytes, mime_type: str, *, limits: Limits | None = None) -> Rendered:
-        source = tmp_path / "original"
-        source.write_bytes(data)
-        return render(job(source, tmp_path, mime_type, limits=limits))
-
-    return make
+    return maker(render, tmp_path, "image/heic")
 
 
 def thumb(rendered: Rendered) -> Image.Image:

@@ -1,7 +1,7 @@
 import gc
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,7 @@ from previewer.render.video import render
 from shared.errors import PreviewUnreadable
 from shared.plan import POSTER
 from tests import films, images, sounds
-from tests.jobs import job
-
-Make = Callable[..., Rendered]
+from tests.jobs import Make, maker, sizes
 
 RED, GREEN, BLUE, WHITE = images.RED, images.GREEN, images.BLUE, images.WHITE
 SPACE_BT709, SPACE_BT601, SPACE_BT2020 = 1, 6, 9  # as FFmpeg numbers them
@@ -27,24 +25,7 @@ HLG, PQ, PRIMARIES_BT2020 = 18, 16, 9
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Render these bytes as this type."""
-
-    def make(
-        data: bytes,
-        mime_type: str = "video/mp4",
-        *,
-        existing: Mapping[str, int] | None = None,
-        limits: Limits | None = None,
-    ) -> Rendered:
-        source = tmp_path / "original"
-        source.write_bytes(data)
-        return render(job(source, tmp_path, mime_type, existing=existing, limits=limits))
-
-    return make
-
-
-def sizes(rendered: Rendered) -> dict[str, tuple[int | None, int | None]]:
-    return {file.name: (file.width, file.height) for file in rendered.files}
+    return maker(render, tmp_path, "video/mp4")
 
 
 def poster(rendered: Rendered, name: str = "poster") -> Image.Image:

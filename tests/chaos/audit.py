@@ -58,7 +58,7 @@ def _renditions(evidence: Evidence) -> Iterator[Problem]:
         renditions: Mapping[str, JSON] = media["storage"].get("renditions", {})
         if media["status"] != "ready":
             continue
-        expected = _OF_AN_ANIMATION if media["facts"].get("animated") else _RENDITIONS
+        expected = _OF_AN_ANIMATION if media.get("facts", {}).get("animated") else _RENDITIONS
         if media["storage"].get("original", {}).get("mimeType") in _PICTURES and set(renditions) != expected:
             yield Problem(what="ready without its previews", id=document["_id"], seen=str(sorted(renditions)))
         for name, rendition in renditions.items():

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -187,3 +187,23 @@ def test_a_status_changed_by_hand_may_take_a_ready_document_back() -> None:
     )
 
     assert list(audit([SENT], evidence, by_hand={"m1"})) == []
+
+
+@pytest.mark.parametrize(
+    ("animated", "names", "is_whole"),
+    [
+        (False, ("thumb", "preview"), True),
+        (False, ("thumb",), False),
+        (True, ("thumb", "preview", "poster"), True),
+        (True, ("thumb", "preview"), False),
+    ],
+)
+def test_a_picture_without_one_of_its_previews_is_told(animated: bool, names: Sequence[str], is_whole: bool) -> None:
+    made = document()
+    media = made["media"]
+    original = media["storage"]["original"] | {"mimeType": "image/gif"}
+    renditions = {name: {"key": f"renditions/{name}", "sizeBytes": 9} for name in names}
+    shown = {"storage": {"original": original, "renditions": renditions}, "facts": {"animated": animated}}
+    evidence = replace(GOOD, documents=[made | {"media": media | shown}])
+
+    assert ("ready without its previews" not in offences(evidence)) is is_whole

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from tests.chaos.evidence import JSON, Evidence, File, Line
 from tests.chaos.ledger import Problem, Sent, documents_by_sent
 
-_PICTURES = frozenset({"image/jpeg", "image/png", "image/webp"})
+_PICTURES = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
 _RENDITIONS = frozenset({"thumb", "preview"})
 _OF_AN_ANIMATION = _RENDITIONS | {"poster"}
 

@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 
+from make_samples.pdf import rc4
+
 RED, GREEN, BLUE, WHITE = b"0.86 0.12 0.16", b"0.12 0.70 0.24", b"0.16 0.24 0.82", b"1 1 1"
 _PADDING = bytes.fromhex("28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a")
 _PERMISSIONS = -44
@@ -87,10 +89,10 @@ class _Secret:
 
     def __init__(self, password: str) -> None:
         padded = (password.encode("latin-1") + _PADDING)[:32]
-        owner = _rc4(hashlib.md5(_PADDING).digest()[:5], padded)  # noqa: S324 - the format's choice
+        owner = rc4(hashlib.md5(_PADDING).digest()[:5], padded)  # noqa: S324 - the format's choice
         permissions = struct.pack("<i", _PERMISSIONS)
         self._key = hashlib.md5(padded + owner + permissions + self._id).digest()[:5]  # noqa: S324
-        user = _rc4(self._key, _PADDING)
+        user = rc4(self._key, _PADDING)
         self.dictionary = b"<</Filter/Standard/V 1/R 2/O<%b>/U<%b>/P %d>>" % (
             owner.hex().encode(),
             user.hex().encode(),
@@ -100,21 +102,7 @@ class _Secret:
 
     def enciphered(self, data: bytes, number: int) -> bytes:
         salted = self._key + struct.pack("<I", number)[:3] + bytes(2)
-        return _rc4(hashlib.md5(salted).digest()[:10], data)  # noqa: S324
-
-
-def _rc4(key: bytes, data: bytes) -> bytes:
-    state, j = list(range(256)), 0
-    for i in range(256):
-        j = (j + state[i] + key[i % len(key)]) % 256
-        state[i], state[j] = state[j], state[i]
-    out, i, j = bytearray(), 0, 0
-    for byte in data:
-        i = (i + 1) % 256
-        j = (j + state[i]) % 256
-        state[i], state[j] = state[j], state[i]
-        out.append(byte ^ state[(state[i] + state[j]) % 256])
-    return bytes(out)
+        return rc4(hashlib.md5(salted).digest()[:10], data)  # noqa: S324
 
 
 # ---- zips, and what is made of them ---------------------------------------------------------------------------------

@@ -31,17 +31,17 @@ def contract_pdf() -> bytes:
 
 def statement_locked_pdf() -> bytes:
     """A page that is encrypted with a user password (RC4 with 40 bits, as old as it is common)."""
-    owner = _rc4(_md5(_padded(PASSWORD))[:5], _padded(PASSWORD))
+    owner = rc4(_md5(_padded(PASSWORD))[:5], _padded(PASSWORD))
     key = _md5(_padded(PASSWORD) + owner + struct.pack("<i", _EVERYTHING_ALLOWED) + _ID)[:5]
 
     def seal(number: int, content: bytes) -> bytes:
-        return _rc4(_md5(key + struct.pack("<I", number)[:3] + b"\0\0")[:10], content)
+        return rc4(_md5(key + struct.pack("<I", number)[:3] + b"\0\0")[:10], content)
 
     page = _text(72, 760, 22, "Account statement") + _text(72, 700, 12, "For the eyes of its owner only.")
     encrypt = b"/Encrypt << /Filter /Standard /V 1 /R 2 /P %d /O <%s> /U <%s> >> /ID [<%s> <%s>]" % (
         _EVERYTHING_ALLOWED,
         owner.hex().encode(),
-        _rc4(key, _PADDING).hex().encode(),
+        rc4(key, _PADDING).hex().encode(),
         _ID.hex().encode(),
         _ID.hex().encode(),
     )
@@ -108,7 +108,8 @@ def _md5(data: bytes) -> bytes:
     return hashlib.md5(data, usedforsecurity=False).digest()
 
 
-def _rc4(key: bytes, data: bytes) -> bytes:
+def rc4(key: bytes, data: bytes) -> bytes:
+    """The cipher of the first encrypted PDFs: worth nothing, and opened by every reader."""
     box = list(range(256))
     j = 0
     for i in range(256):
